@@ -1,0 +1,1 @@
+//! Decoding of calls and events into the typed context that policies speak of.

@@ -1,0 +1,1 @@
+//! The hash-chained audit ledger: row format, chain and its verification.

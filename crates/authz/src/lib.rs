@@ -1,0 +1,1 @@
+//! Cedar policy enforcement: who may do what, deny by default.

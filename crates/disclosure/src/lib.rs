@@ -1,0 +1,1 @@
+//! Disclosure packages: build and offline verification.

@@ -1,0 +1,1 @@
+//! The contracts on Ethereum as typed calls and events.

@@ -1,0 +1,1 @@
+//! OpenID Connect: discovery, key rotation, access-token checks by RFC 8725 and RFC 9068.

@@ -1,0 +1,1 @@
+//! Typed configuration sections read from one TOML file; secrets only from files.

@@ -1,0 +1,1 @@
+//! Signing keys behind one trait; no private key is ever returned.

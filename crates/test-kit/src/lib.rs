@@ -1,0 +1,1 @@
+//! Real Postgres, OpenID provider, Ethereum node and certificates for tests and the demo.

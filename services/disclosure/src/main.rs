@@ -1,0 +1,3 @@
+//! Gives auditors the packages that a grant allows.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Commits sealed batches to Ethereum, in order and exactly once; later proves them.
+
+fn main() {}

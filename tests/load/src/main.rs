@@ -1,0 +1,3 @@
+//! Benchmarks, each told as a ratio to a peer in the same run.
+
+fn main() {}
