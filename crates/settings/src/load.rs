@@ -50,7 +50,10 @@ impl SettingsError {
     /// A setting that has a value which cannot be used.
     #[must_use]
     pub fn invalid(setting: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid { setting: setting.into(), problem: problem.into() }
+        Self::Invalid {
+            setting: setting.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -72,14 +75,19 @@ pub trait Validate {
 /// # Errors
 /// Any [`SettingsError`].
 pub fn load<T: DeserializeOwned + Validate>(path: &Path) -> Result<T, SettingsError> {
-    let read_error = |source| SettingsError::Read { path: path.to_owned(), source };
+    let read_error = |source| SettingsError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let absolute = std::path::absolute(path).map_err(read_error)?;
     let mut text = String::new();
     std::fs::File::open(&absolute)
         .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text))
         .map_err(read_error)?;
     if text.len() as u64 > MAX_CONFIG_BYTES {
-        return Err(SettingsError::TooLong { path: path.to_owned() });
+        return Err(SettingsError::TooLong {
+            path: path.to_owned(),
+        });
     }
     parse(&text, absolute.parent().unwrap_or(Path::new("/")))
 }
@@ -100,8 +108,9 @@ pub fn parse<T: DeserializeOwned + Validate>(
     for (key, value) in &mut table {
         rebase(key, value, folder);
     }
-    let settings: T =
-        table.try_into().map_err(|error| SettingsError::Parse(error.to_string()))?;
+    let settings: T = table
+        .try_into()
+        .map_err(|error| SettingsError::Parse(error.to_string()))?;
     settings.validate()?;
     Ok(settings)
 }
@@ -130,7 +139,9 @@ fn rebase(key: &str, value: &mut toml::Value, folder: &Path) {
 
 /// Whether a setting of this name holds a path.
 fn is_path(key: &str) -> bool {
-    ["_file", "_dir", "_files", "_dirs"].iter().any(|suffix| key.ends_with(suffix))
+    ["_file", "_dir", "_files", "_dirs"]
+        .iter()
+        .any(|suffix| key.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -168,14 +179,17 @@ mod tests {
 
     #[test]
     fn refuses_an_unknown_key_and_names_its_line() {
-        let error = parse_in_etc("limit = 1\nlimti = 2\n").unwrap_err().to_string();
+        let error = parse_in_etc("limit = 1\nlimti = 2\n")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("line 2"), "{error}");
         assert!(error.contains("unknown field `limti`"), "{error}");
     }
 
     #[test]
     fn refuses_an_unknown_key_in_a_section() {
-        let error = parse_in_etc("limit = 1\n[section]\npolicies_dir = \"p\"\nx = 1\n").unwrap_err();
+        let error =
+            parse_in_etc("limit = 1\n[section]\npolicies_dir = \"p\"\nx = 1\n").unwrap_err();
         assert!(error.to_string().contains("unknown field `x`"), "{error}");
     }
 
@@ -188,7 +202,10 @@ mod tests {
     #[test]
     fn refuses_a_value_that_validation_refuses() {
         let error = parse_in_etc("limit = 0").unwrap_err().to_string();
-        assert_eq!(error, "the setting `limit` cannot be used: must be at least 1");
+        assert_eq!(
+            error,
+            "the setting `limit` cannot be used: must be at least 1"
+        );
     }
 
     #[test]
@@ -198,9 +215,18 @@ mod tests {
              [section]\npolicies_dir = \"../p\"\n",
         )
         .unwrap();
-        assert_eq!(config.key_file.unwrap(), Path::new("/etc/cloister/keys/a.pem"));
-        assert_eq!(config.ca_files, [Path::new("/etc/cloister/a"), Path::new("/b")]);
-        assert_eq!(config.section.unwrap().policies_dir, Path::new("/etc/cloister/../p"));
+        assert_eq!(
+            config.key_file.unwrap(),
+            Path::new("/etc/cloister/keys/a.pem")
+        );
+        assert_eq!(
+            config.ca_files,
+            [Path::new("/etc/cloister/a"), Path::new("/b")]
+        );
+        assert_eq!(
+            config.section.unwrap().policies_dir,
+            Path::new("/etc/cloister/../p")
+        );
     }
 
     #[test]
@@ -217,8 +243,14 @@ mod tests {
     fn refuses_a_file_that_is_absent_or_too_long() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("service.toml");
-        assert!(matches!(load::<Config>(&path), Err(SettingsError::Read { .. })));
+        assert!(matches!(
+            load::<Config>(&path),
+            Err(SettingsError::Read { .. })
+        ));
         std::fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
-        assert!(matches!(load::<Config>(&path), Err(SettingsError::TooLong { .. })));
+        assert!(matches!(
+            load::<Config>(&path),
+            Err(SettingsError::TooLong { .. })
+        ));
     }
 }

@@ -46,7 +46,11 @@ fn redact_url(text: &str) -> Option<String> {
     }
     for segment in url.path_segments()? {
         plain.push('/');
-        plain.push_str(if segment.len() > MAX_PLAIN_SEGMENT { "***" } else { segment });
+        plain.push_str(if segment.len() > MAX_PLAIN_SEGMENT {
+            "***"
+        } else {
+            segment
+        });
     }
     if url.query().is_some() || url.fragment().is_some() {
         plain.push_str("?***");

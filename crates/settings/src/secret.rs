@@ -84,10 +84,14 @@ impl SecretFile {
     pub fn read(&self) -> Result<Zeroizing<String>, SecretError> {
         let bytes = self.read_bytes()?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| SecretError::NotText { path: self.0.clone() })?
+            .map_err(|_| SecretError::NotText {
+                path: self.0.clone(),
+            })?
             .trim();
         if text.is_empty() {
-            return Err(SecretError::Empty { path: self.0.clone() });
+            return Err(SecretError::Empty {
+                path: self.0.clone(),
+            });
         }
         Ok(Zeroizing::new(text.to_owned()))
     }
@@ -98,7 +102,10 @@ impl SecretFile {
     /// [`SecretError`].
     pub fn read_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let path = &self.0;
-        let read_error = |source| SecretError::Read { path: path.clone(), source };
+        let read_error = |source| SecretError::Read {
+            path: path.clone(),
+            source,
+        };
         let file = std::fs::File::open(path).map_err(read_error)?;
         // Looked up on the open file, so that what is checked is what is read.
         let metadata = file.metadata().map_err(read_error)?;
@@ -107,7 +114,10 @@ impl SecretFile {
         }
         let mode = metadata.mode() & 0o7777;
         if mode & FORBIDDEN_MODE != 0 {
-            return Err(SecretError::TooOpen { path: path.clone(), mode });
+            return Err(SecretError::TooOpen {
+                path: path.clone(),
+                mode,
+            });
         }
         if metadata.len() > MAX_SECRET_BYTES {
             return Err(SecretError::TooLong { path: path.clone() });
@@ -115,7 +125,9 @@ impl SecretFile {
         // One allocation that holds everything: growing would leave copies that are not wiped.
         let room = usize::try_from(MAX_SECRET_BYTES).unwrap_or(0) + 1;
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(read_error)?;
+        file.take(MAX_SECRET_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(read_error)?;
         if bytes.len() as u64 > MAX_SECRET_BYTES {
             return Err(SecretError::TooLong { path: path.clone() });
         }
@@ -171,8 +183,14 @@ mod tests {
     fn refuses_a_folder_and_an_absent_file() {
         let folder = tempfile::tempdir().unwrap();
         let not_a_file = SecretFile(folder.path().to_owned()).read();
-        assert!(matches!(not_a_file, Err(SecretError::NotAFile { .. })), "{not_a_file:?}");
+        assert!(
+            matches!(not_a_file, Err(SecretError::NotAFile { .. })),
+            "{not_a_file:?}"
+        );
         let absent = SecretFile(folder.path().join("absent")).read();
-        assert!(matches!(absent, Err(SecretError::Read { .. })), "{absent:?}");
+        assert!(
+            matches!(absent, Err(SecretError::Read { .. })),
+            "{absent:?}"
+        );
     }
 }

@@ -47,7 +47,10 @@ impl DatabaseSection {
     pub fn is_local(&self) -> bool {
         self.host.starts_with('/')
             || self.host == "localhost"
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            || self
+                .host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -105,7 +108,11 @@ pub struct TelemetrySection {
 
 impl Default for TelemetrySection {
     fn default() -> Self {
-        Self { log: "info".to_owned(), format: LogFormat::Json, otlp_endpoint: None }
+        Self {
+            log: "info".to_owned(),
+            format: LogFormat::Json,
+            otlp_endpoint: None,
+        }
     }
 }
 
@@ -183,7 +190,10 @@ mod tests {
         }
         for remote in ["db.example", "10.0.0.1"] {
             let error = database(remote).validate().unwrap_err().to_string();
-            assert!(error.starts_with("the setting `database.ca_file` cannot be used"), "{error}");
+            assert!(
+                error.starts_with("the setting `database.ca_file` cannot be used"),
+                "{error}"
+            );
         }
     }
 
