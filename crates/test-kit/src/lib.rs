@@ -21,6 +21,7 @@
 //! ```
 
 pub mod anvil;
+pub mod oidc;
 pub mod pki;
 pub mod port;
 pub mod postgres;

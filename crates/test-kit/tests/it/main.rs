@@ -36,3 +36,25 @@ fn private_keys_are_readable_by_their_owner_only() {
     let mode = std::fs::metadata(identity.private_key_file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn people_log_in_to_the_provider() {
+    use cloister_test_kit::oidc::{Options, Person, Provider};
+    let folder = tempfile::tempdir().unwrap();
+    let pki = pki::Pki::new(&folder.path().join("pki")).unwrap();
+    let alice = Person::new("alice", "Alice", &["trader", "desk-rates"]);
+    let options = Options {
+        people: vec![alice.clone()],
+        redirect_uri: "https://localhost:1/auth/callback".to_owned(),
+        access_token_seconds: 600,
+    };
+    let provider = Provider::start(&folder.path().join("oidc"), &pki, &options).await.unwrap();
+    let token = provider.token(&alice).await.unwrap();
+    assert_eq!(token.split('.').count(), 3);
+    let machine = provider.machine_token().await.unwrap();
+    assert_eq!(machine.split('.').count(), 3);
+
+    let stranger = Person { password: "wrong".to_owned(), ..alice };
+    let refusal = provider.token(&stranger).await.unwrap_err();
+    assert!(refusal.to_string().contains("Wrong name or password"), "{refusal:#}");
+}
