@@ -21,9 +21,12 @@
 //! ```
 
 pub mod anvil;
+mod config;
 pub mod oidc;
 pub mod pki;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod service;
+pub mod stack;
 pub mod tools;

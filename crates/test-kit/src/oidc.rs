@@ -133,7 +133,11 @@ impl Provider {
         let client = self.browser()?;
         let url = format!("{}/.well-known/openid-configuration", self.issuer());
         wait_until(&mut child, Duration::from_secs(60), || async {
-            client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
+            client
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
         })
         .await?;
         self.child = Some(child);
@@ -195,7 +199,9 @@ impl Provider {
             .json()
             .await?;
         let token = answer.get("access_token").and_then(Value::as_str);
-        Ok(token.with_context(|| format!("the provider gave no token: {answer}"))?.to_owned())
+        Ok(token
+            .with_context(|| format!("the provider gave no token: {answer}"))?
+            .to_owned())
     }
 
     /// Logs `person` in by the device flow, approving it in a browser, and returns the access
@@ -205,7 +211,11 @@ impl Provider {
     /// When the provider refuses a step.
     pub async fn token(&self, person: &Person) -> anyhow::Result<String> {
         let browser = self.browser()?;
-        let form = [("client_id", CLI_CLIENT), ("scope", "openid cloister"), ("resource", AUDIENCE)];
+        let form = [
+            ("client_id", CLI_CLIENT),
+            ("scope", "openid cloister"),
+            ("resource", AUDIENCE),
+        ];
         let device: Value = browser
             .post(format!("{}/device/auth", self.issuer()))
             .form(&form)
@@ -217,7 +227,8 @@ impl Provider {
             let value = device.get(name).and_then(Value::as_str).map(str::to_owned);
             value.with_context(|| format!("no `{name}` in the provider's answer: {device}"))
         };
-        self.approve_device(person, &text("verification_uri_complete")?).await?;
+        self.approve_device(person, &text("verification_uri_complete")?)
+            .await?;
         let code = text("device_code")?;
         let form = [
             ("client_id", CLI_CLIENT),
@@ -225,10 +236,16 @@ impl Provider {
             ("device_code", &code),
             ("resource", AUDIENCE),
         ];
-        let answer = browser.post(format!("{}/token", self.issuer())).form(&form).send().await?;
+        let answer = browser
+            .post(format!("{}/token", self.issuer()))
+            .form(&form)
+            .send()
+            .await?;
         let answer: Value = answer.json().await?;
         let token = answer.get("access_token").and_then(Value::as_str);
-        Ok(token.with_context(|| format!("the provider gave no token: {answer}"))?.to_owned())
+        Ok(token
+            .with_context(|| format!("the provider gave no token: {answer}"))?
+            .to_owned())
     }
 
     /// Opens a device flow's verification page as `person`, logs in and confirms.
@@ -255,7 +272,10 @@ impl Provider {
         start: &str,
         until: &str,
     ) -> anyhow::Result<String> {
-        let last = walk(browser, person, start, |url| url.as_str().starts_with(until)).await?;
+        let last = walk(browser, person, start, |url| {
+            url.as_str().starts_with(until)
+        })
+        .await?;
         if !last.starts_with(until) {
             bail!("the login did not come back; the last page was: {last}");
         }
@@ -308,7 +328,10 @@ async fn walk(
         };
         let answer = request.send().await?;
         if answer.status().is_redirection() {
-            let target = answer.headers().get("location").context("a redirect without a target")?;
+            let target = answer
+                .headers()
+                .get("location")
+                .context("a redirect without a target")?;
             url = url.join(target.to_str()?)?;
             if stop(&url) {
                 return Ok(url.to_string());
@@ -347,7 +370,10 @@ fn read_form(page: &str) -> Option<(String, Vec<(String, String)>)> {
         .skip(1)
         .filter_map(|input| {
             let input = input.split('>').next()?;
-            Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))
+            Some((
+                attribute(input, "name")?,
+                attribute(input, "value").unwrap_or_default(),
+            ))
         })
         .collect();
     Some((action, fields))

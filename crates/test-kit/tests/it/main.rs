@@ -4,13 +4,22 @@ use cloister_test_kit::{anvil, pki, postgres};
 
 #[tokio::test]
 async fn a_database_is_reachable_by_its_own_role_only() {
-    let mut cluster = postgres::Cluster::start(postgres::Options::default()).await.unwrap();
+    let mut cluster = postgres::Cluster::start(postgres::Options::default())
+        .await
+        .unwrap();
     let mine = cluster.create_database("gateway").await.unwrap();
     let other = cluster.create_database("sequencer").await.unwrap();
     mine.connect().await.unwrap();
-    let intruder = postgres::Database { user: other.user, password: other.password, ..mine.clone() };
+    let intruder = postgres::Database {
+        user: other.user,
+        password: other.password,
+        ..mine.clone()
+    };
     let refusal = intruder.connect().await.unwrap_err();
-    assert!(format!("{refusal:#}").contains("permission denied for database"), "{refusal:#}");
+    assert!(
+        format!("{refusal:#}").contains("permission denied for database"),
+        "{refusal:#}"
+    );
 
     cluster.kill();
     assert!(mine.connect().await.is_err());
@@ -20,11 +29,16 @@ async fn a_database_is_reachable_by_its_own_role_only() {
 
 #[tokio::test]
 async fn anvil_keeps_its_state_over_a_stop() {
-    let mut node = anvil::Anvil::start(anvil::Options::default()).await.unwrap();
+    let mut node = anvil::Anvil::start(anvil::Options::default())
+        .await
+        .unwrap();
     node.mine(3).await.unwrap();
     node.stop().await.unwrap();
     node.resume().await.unwrap();
-    let head = node.rpc("eth_blockNumber", serde_json::json!([])).await.unwrap();
+    let head = node
+        .rpc("eth_blockNumber", serde_json::json!([]))
+        .await
+        .unwrap();
     assert_eq!(head, "0x3");
 }
 
@@ -32,8 +46,14 @@ async fn anvil_keeps_its_state_over_a_stop() {
 fn private_keys_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let identity = pki::Pki::new(folder.path()).unwrap().issue("gateway").unwrap();
-    let mode = std::fs::metadata(identity.private_key_file).unwrap().permissions().mode();
+    let identity = pki::Pki::new(folder.path())
+        .unwrap()
+        .issue("gateway")
+        .unwrap();
+    let mode = std::fs::metadata(identity.private_key_file)
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -48,13 +68,21 @@ async fn people_log_in_to_the_provider() {
         redirect_uri: "https://localhost:1/auth/callback".to_owned(),
         access_token_seconds: 600,
     };
-    let provider = Provider::start(&folder.path().join("oidc"), &pki, &options).await.unwrap();
+    let provider = Provider::start(&folder.path().join("oidc"), &pki, &options)
+        .await
+        .unwrap();
     let token = provider.token(&alice).await.unwrap();
     assert_eq!(token.split('.').count(), 3);
     let machine = provider.machine_token().await.unwrap();
     assert_eq!(machine.split('.').count(), 3);
 
-    let stranger = Person { password: "wrong".to_owned(), ..alice };
+    let stranger = Person {
+        password: "wrong".to_owned(),
+        ..alice
+    };
     let refusal = provider.token(&stranger).await.unwrap_err();
-    assert!(refusal.to_string().contains("Wrong name or password"), "{refusal:#}");
+    assert!(
+        refusal.to_string().contains("Wrong name or password"),
+        "{refusal:#}"
+    );
 }
