@@ -1,0 +1,32 @@
+//! Generated at compile time from the committed artefacts; nothing here is written by hand.
+#![expect(
+    clippy::too_many_arguments,
+    clippy::pedantic,
+    reason = "generated code; the contracts' documentation is in their sources"
+)]
+
+use alloy::sol;
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    Rollup,
+    "../../contracts/artifacts/Rollup.json"
+);
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    VerifierRouter,
+    "../../contracts/artifacts/VerifierRouter.json"
+);
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    TimelockController,
+    "../../contracts/artifacts/TimelockController.json"
+);
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    ERC1967Proxy,
+    "../../contracts/artifacts/ERC1967Proxy.json"
+);
