@@ -1,0 +1,3 @@
+//! The tree against a naive reference, its proofs against tampering.
+mod reference;
+mod updates;
