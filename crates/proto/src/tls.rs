@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -167,19 +168,25 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, TlsError> {
 pub struct PeerStream {
     stream: TlsStream<TcpStream>,
     info: PeerInfo,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl PeerStream {
-    /// Reads the peer's name from a connection whose handshake is complete.
+    /// Reads the peer's name from a connection whose handshake is complete. `slot` is given back when
+    /// the connection ends, so that their number can be limited.
     #[must_use]
-    pub fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub fn new(stream: TlsStream<TcpStream>, slot: OwnedSemaphorePermit) -> Self {
         let (tcp, session) = stream.get_ref();
         let leaf = session.peer_certificates().and_then(|chain| chain.first());
         let info = PeerInfo {
             name: leaf.and_then(PeerName::from_verified),
             address: tcp.peer_addr().ok(),
         };
-        Self { stream, info }
+        Self {
+            stream,
+            info,
+            _slot: slot,
+        }
     }
 }
 

@@ -104,6 +104,8 @@ pub struct TelemetrySection {
     pub format: LogFormat,
     /// OTLP/gRPC collector to which traces are sent; none are sent without it.
     pub otlp_endpoint: Option<Url>,
+    /// How many of a thousand traces that begin in this service are sent.
+    pub traces_per_thousand: u16,
 }
 
 impl Default for TelemetrySection {
@@ -112,7 +114,31 @@ impl Default for TelemetrySection {
             log: "info".to_owned(),
             format: LogFormat::Json,
             otlp_endpoint: None,
+            traces_per_thousand: 1000,
         }
+    }
+}
+
+impl Validate for TelemetrySection {
+    fn validate(&self) -> Result<(), SettingsError> {
+        if self.traces_per_thousand > 1000 {
+            return Err(SettingsError::invalid(
+                "telemetry.traces_per_thousand",
+                "must be at most 1000",
+            ));
+        }
+        if self
+            .otlp_endpoint
+            .as_ref()
+            .is_some_and(|url| url.scheme() != "http")
+        {
+            return Err(SettingsError::invalid(
+                "telemetry.otlp_endpoint",
+                "must be of the form http://host:port; run a collector beside the service and let \
+                 it forward over TLS",
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,267 @@
+//! The command line that all services share.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use cloister_settings::redacted;
+use cloister_store_pg::{Database, schema};
+use cloister_telemetry::Metrics;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Check, Context, Readiness, Result, Service, ServiceConfig, Shutdown, Tasks, admin};
+
+/// Time between step one and step two of the shutdown. Below Kubernetes' default of 30 s.
+const GRACE: Duration = Duration::from_secs(20);
+/// Time that tasks have to end after step two.
+const LEAVE: Duration = Duration::from_secs(2);
+/// How long a service waits for its database when it starts.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+/// How often the database is asked whether it is there.
+const DATABASE_CHECK: Duration = Duration::from_secs(5);
+/// How often histogram samples are folded together.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Runs the service's command line to its end. The whole of a service's `main`.
+#[must_use]
+pub fn main<S: Service>() -> ExitCode {
+    let matches = match command::<S>().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => error.exit(),
+    };
+    match run::<S>(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command<S: Service>() -> Command {
+    let config = || {
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help("The configuration file (TOML)")
+    };
+    let mut command = Command::new(S::NAME)
+        .bin_name(format!("cloister-{}", S::NAME))
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("serve").about("Run the service").arg(config()))
+        .subcommand(
+            Command::new("migrate")
+                .about("Bring the database to this version")
+                .arg(config()),
+        )
+        .subcommand(
+            Command::new("check-config")
+                .about("Check the configuration file")
+                .arg(config()),
+        )
+        .subcommand(
+            Command::new("print-config-schema")
+                .about("Print the JSON schema of the configuration file"),
+        );
+    for print in S::PRINTS {
+        command = command.subcommand(Command::new(print.command).about(print.about));
+    }
+    command
+}
+
+fn run<S: Service>(matches: &ArgMatches) -> Result<()> {
+    // One provider of cryptography for the whole process; an error means that it is already there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (name, arguments) = matches.subcommand().context("no command")?;
+    let config = || -> Result<S::Config> {
+        let path = arguments
+            .get_one::<PathBuf>("config")
+            .context("no configuration file")?;
+        load::<S::Config>(path)
+    };
+    match name {
+        "serve" => runtime()?.block_on(serve::<S>(config()?)),
+        "migrate" => runtime()?.block_on(migrate::<S>(&config()?)),
+        "check-config" => print(&format!("{:#}\n", redacted(&config()?)?)),
+        "print-config-schema" => {
+            let schema = schemars::schema_for!(S::Config);
+            print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))
+        }
+        other => {
+            let wanted = S::PRINTS.iter().find(|print| print.command == other);
+            print(&(wanted.context("no such command")?.make)())
+        }
+    }
+}
+
+/// Reads a configuration and checks the sections that all services have.
+fn load<C: ServiceConfig>(path: &Path) -> Result<C> {
+    use cloister_settings::Validate as _;
+    let config: C = cloister_settings::load(path)?;
+    config.database().validate()?;
+    config.telemetry().validate()?;
+    Ok(config)
+}
+
+fn print(text: &str) -> Result<()> {
+    use std::io::Write as _;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write to standard output")
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+async fn migrate<S: Service>(config: &S::Config) -> Result<()> {
+    let database = Database::connect(config.database()).await?;
+    schema::migrate(database.pool(), S::migrator()).await?;
+    print("the database is at this version\n")
+}
+
+async fn serve<S: Service>(config: S::Config) -> Result<()> {
+    let telemetry = cloister_telemetry::init(config.telemetry(), S::NAME)?;
+    let result = serve_with_logs::<S>(config).await;
+    match &result {
+        Ok(()) => tracing::info!("stopped"),
+        Err(error) => tracing::error!(error = format!("{error:#}"), "stopped by an error"),
+    }
+    // Blocks for up to five seconds, so not on the runtime's own threads.
+    tokio::task::spawn_blocking(|| telemetry.finish()).await?;
+    result
+}
+
+async fn serve_with_logs<S: Service>(config: S::Config) -> Result<()> {
+    let settings = redacted(&config)?;
+    tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), %settings, "starting");
+    let shutdown = Shutdown::new();
+    let tasks = Tasks::new(shutdown.clone());
+    let readiness = Readiness::default();
+    let metrics = Metrics::install()?;
+    let database_check = readiness.check("database");
+    watch_signals(&tasks, &shutdown)?;
+    let listener = crate::listen("admin", config.admin().listen).await?;
+    let admin = admin::serve(
+        listener,
+        readiness.clone(),
+        shutdown.clone(),
+        metrics.clone(),
+    );
+    tasks.spawn("admin", admin);
+
+    let started = async {
+        let database = connect(config.database()).await?;
+        schema::require(database.pool(), S::migrator()).await?;
+        Ok::<_, anyhow::Error>(database)
+    };
+    let served = match shutdown.unless_stopping(started).await {
+        Some(Ok(database)) => {
+            tasks.spawn(
+                "housekeeping",
+                housekeeping(
+                    database.clone(),
+                    database_check,
+                    metrics.clone(),
+                    shutdown.clone(),
+                ),
+            );
+            let context = Context {
+                shutdown: shutdown.clone(),
+                readiness,
+                database,
+                metrics,
+                tasks: tasks.clone(),
+            };
+            shutdown
+                .unless_leaving(S::run(config, context))
+                .await
+                .unwrap_or_else(|| {
+                    tracing::warn!("the service did not finish within the grace period");
+                    Ok(())
+                })
+        }
+        Some(Err(error)) => Err(error),
+        None => Ok(()),
+    };
+    // When `run` ends by itself, with or without an error, everything else ends too.
+    shutdown.stop();
+    let others = tasks.finish(LEAVE).await;
+    served.and(others)
+}
+
+/// SIGTERM or SIGINT begins step one; the end of the grace period or a second signal step two.
+fn watch_signals(tasks: &Tasks, shutdown: &Shutdown) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let shutdown = shutdown.clone();
+    tasks.spawn("signals", async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = shutdown.stopping() => {}
+        }
+        tracing::info!("stopping: no new work is taken");
+        shutdown.stop();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = tokio::time::sleep(GRACE) => {}
+        }
+        shutdown.leave();
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Waits for the database: at the start of a whole installation it may come up later.
+async fn connect(section: &cloister_settings::DatabaseSection) -> Result<Database> {
+    let database = Database::connect_lazy(section)?;
+    let deadline = tokio::time::Instant::now() + DATABASE_PATIENCE;
+    loop {
+        let error = match database.pool().acquire().await {
+            Ok(_) => return Ok(database),
+            Err(error) => error,
+        };
+        let waiting = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
+        if !waiting || tokio::time::Instant::now() >= deadline {
+            return Err(error).context("cannot connect to the database");
+        }
+        tracing::warn!(%error, "the database does not answer yet");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Keeps the database's readiness and the metrics up to date.
+async fn housekeeping(
+    database: Database,
+    check: Check,
+    metrics: Metrics,
+    shutdown: Shutdown,
+) -> Result<()> {
+    let mut database_turn = tokio::time::interval(DATABASE_CHECK);
+    let mut metrics_turn = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tokio::select! {
+            () = shutdown.stopping() => return Ok(()),
+            _ = metrics_turn.tick() => metrics.upkeep(),
+            _ = database_turn.tick() => {
+                let ask = sqlx::query("SELECT 1").execute(database.pool());
+                match tokio::time::timeout(DATABASE_CHECK, ask).await {
+                    Ok(Ok(_)) => check.ready(),
+                    Ok(Err(error)) => check.not_ready(error.to_string()),
+                    Err(_) => check.not_ready("does not answer"),
+                }
+            }
+        }
+    }
+}
