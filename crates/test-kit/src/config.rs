@@ -170,7 +170,8 @@ gas_limit = 100000000
 base_fee_wei = 0
 fork = "osaka"
 genesis_file = "genesis.json"
-
+state_secret_file = "state-secret"
+{}
 [block]
 interval_ms = 250
 
@@ -187,6 +188,7 @@ max_transaction_bytes = 131072
 
 "#,
         grpc_server("sequencer", stack.ports.sequencer),
+        policies(),
         options.batch_blocks,
         options.batch_age_ms
     )
@@ -230,7 +232,7 @@ pub(crate) fn of(stack: &Stack, name: ServiceName, admin: u16) -> anyhow::Result
             l1(stack, true)?
         ),
         ServiceName::Gateway => format!(
-            "{}{common}{}{}{}{}",
+            "{}{common}[chain]\nid = {CHAIN_ID}\n\n{}{}{}{}",
             policies(),
             https(service, ports.gateway, Some(&stack.gateway_url())),
             grpc_client(service, "sequencer", ports.sequencer),

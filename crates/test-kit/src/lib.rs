@@ -21,7 +21,9 @@
 //! ```
 
 pub mod anvil;
+pub mod client;
 mod config;
+pub mod l1;
 pub mod oidc;
 pub mod pki;
 pub mod port;

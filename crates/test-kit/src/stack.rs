@@ -262,7 +262,9 @@ impl Stack {
     /// # Errors
     /// When the node refuses.
     pub async fn deploy_contracts(&mut self) -> anyhow::Result<()> {
-        anyhow::bail!("not wired yet")
+        let info = crate::l1::genesis(self).await?;
+        self.rollup = Some(crate::l1::deploy(&self.l1_url()?, &info).await?);
+        Ok(())
     }
 
     /// Writes a service's configuration, runs its migrations, starts it and waits until it is
