@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use alloy_primitives::B256;
 use cedar_policy::{ActionConstraint, PolicyId, Schema, ValidationMode, Validator};
+use cloister_crypto::domain;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -18,7 +19,6 @@ pub const SCHEMA_FILE: &str = "schema.cedarschema";
 const POLICY_SUFFIX: &str = ".cedar";
 const MAX_FILES: usize = 256;
 const MAX_FILE_BYTES: usize = 1024 * 1024;
-const ROOT_DOMAIN: &[u8] = b"cloister policy root v1\0";
 
 /// Why policies cannot be used.
 #[derive(Debug, Error)]
@@ -293,7 +293,7 @@ fn split_by_action(
 }
 
 fn root(files: &BTreeMap<String, String>) -> B256 {
-    let mut hash = Sha256::new_with_prefix(ROOT_DOMAIN);
+    let mut hash = Sha256::new_with_prefix([domain::POLICY_ROOT]);
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);

@@ -32,8 +32,13 @@ pub const BATCH_KEY: u8 = 0x0e;
 /// Digest of a chain's configuration.
 pub const CHAIN_CONFIG: u8 = 0x0f;
 
+/// Row of an audit ledger: head before 32 ‖ sequence u64 ‖ encoded row.
+pub const AUDIT_ROW: u8 = 0x10;
+/// Version of the policies: for each file name and contents, each with its length u64.
+pub const POLICY_ROOT: u8 = 0x11;
+
 /// All of them, for the test that no two are equal.
-pub const ALL: [u8; 15] = [
+pub const ALL: [u8; 17] = [
     TREE_LEAF,
     TREE_INNER,
     STATE_KEY,
@@ -49,6 +54,8 @@ pub const ALL: [u8; 15] = [
     AUDIT_HEADS,
     BATCH_KEY,
     CHAIN_CONFIG,
+    AUDIT_ROW,
+    POLICY_ROOT,
 ];
 
 #[cfg(test)]
