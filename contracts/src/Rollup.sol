@@ -25,12 +25,7 @@ import {BatchHeader} from "./libraries/BatchHeader.sol";
 ///
 /// @dev Order of the three heads: lastFinalized <= lastProved <= lastCommitted, always. A record
 /// exists for exactly the numbers 0 to lastCommitted.
-contract Rollup is
-    IRollup,
-    AccessControlUpgradeable,
-    PausableUpgradeable,
-    UUPSUpgradeable
-{
+contract Rollup is IRollup, AccessControlUpgradeable, PausableUpgradeable, UUPSUpgradeable {
     /// @dev What is stored about one batch: three words and one of packed numbers.
     struct Record {
         bytes32 batchHash;

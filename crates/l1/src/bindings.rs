@@ -1,9 +1,4 @@
 //! Generated at compile time from the committed artefacts; nothing here is written by hand.
-#![expect(
-    clippy::too_many_arguments,
-    clippy::pedantic,
-    reason = "generated code; the contracts' documentation is in their sources"
-)]
 
 use alloy::sol;
 

@@ -166,9 +166,6 @@ fn transport_reason(kind: &TransportErrorKind) -> String {
             .downcast_ref::<reqwest::Error>()
             .map_or("the request failed", http_reason)
             .to_owned(),
-        TransportErrorKind::MissingBatchResponse(_)
-        | TransportErrorKind::BackendGone
-        | TransportErrorKind::PubsubUnavailable => "the request failed".to_owned(),
         _ => "the request failed".to_owned(),
     }
 }
