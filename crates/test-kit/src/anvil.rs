@@ -123,6 +123,15 @@ impl Anvil {
         Ok(())
     }
 
+    /// The whole state as the node wrote it at [`Anvil::stop`]: accounts, storage, blocks and
+    /// transactions.
+    ///
+    /// # Errors
+    /// When the node was never stopped.
+    pub fn state_text(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.state()).context("the node has not written its state yet")
+    }
+
     /// The node's JSON-RPC address.
     #[must_use]
     pub fn url(&self) -> String {

@@ -6,10 +6,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use rand::RngCore as _;
 
+use crate::client::Wallet;
 use crate::postgres::Database;
 use crate::service::ServiceName;
 use crate::stack::{CHAIN_ID, Stack};
 use crate::{anvil, oidc, pki, tools};
+
+/// Wei (hexadecimal) that the genesis of the private chain gives to the key in `funded-key`.
+const FUNDED_BALANCE: &str = "0xd3c21bcecceda1000000";
 
 /// Writes the keys that need no other part: the state secret, the committer's key, the disclosure
 /// service's signing key, and the genesis file.
@@ -34,14 +38,12 @@ pub(crate) fn write_keys(folder: &Path) -> anyhow::Result<()> {
         folder.join("disclosure-signing.pub.pem"),
         signing.public_key_pem(),
     )?;
-    let alloc: serde_json::Map<_, _> = anvil::FUNDED
-        .iter()
-        .map(|(address, _)| {
-            let account = serde_json::json!({"balance": "0xd3c21bcecceda1000000"});
-            ((*address).to_owned(), account)
-        })
-        .collect();
-    let genesis = serde_json::json!({"timestamp": 1_790_000_000, "alloc": alloc});
+    let funded = Wallet::random();
+    pki::write_secret(&folder.join("funded-key"), &funded.key())?;
+    let genesis = serde_json::json!({
+        "timestamp": 1_790_000_000,
+        "alloc": {funded.address().to_checksum(None): {"balance": FUNDED_BALANCE}},
+    });
     std::fs::write(folder.join("genesis.json"), genesis.to_string())?;
     Ok(())
 }

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod anvil;
+pub mod cli;
 pub mod client;
 mod config;
 pub mod l1;

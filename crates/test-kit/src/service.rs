@@ -93,6 +93,15 @@ impl Service {
         Ok(())
     }
 
+    /// Checks its configuration without starting anything.
+    ///
+    /// # Errors
+    /// When it is refused; the error holds what the service says.
+    pub async fn check_config(&self) -> anyhow::Result<()> {
+        self.program("check-config")?.output().await?;
+        Ok(())
+    }
+
     /// Starts the process.
     ///
     /// # Errors

@@ -331,6 +331,14 @@ impl Stack {
             .context("the OpenID provider was not started")
     }
 
+    /// The wallet that owns native value from genesis on.
+    ///
+    /// # Errors
+    /// When its key cannot be read.
+    pub fn funded_wallet(&self) -> anyhow::Result<crate::client::Wallet> {
+        crate::client::Wallet::from_key(&std::fs::read_to_string(self.file("funded-key"))?)
+    }
+
     /// A file of the stack's folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
