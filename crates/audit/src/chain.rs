@@ -129,6 +129,15 @@ impl Verifier {
         })
     }
 
+    /// Starts after a head that is known to be right, to verify the rows behind it.
+    #[must_use]
+    pub fn resume(head: Head) -> Self {
+        Self {
+            head,
+            anchors: BTreeMap::new(),
+        }
+    }
+
     /// Checks the next row.
     ///
     /// # Errors

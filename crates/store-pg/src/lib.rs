@@ -25,6 +25,7 @@
 
 pub mod copy;
 mod database;
+pub mod ledger;
 pub mod schema;
 
 pub use database::{Database, MAX_ATTEMPTS, StoreError, is_retryable};
