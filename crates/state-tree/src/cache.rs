@@ -1,7 +1,42 @@
 //! The pages of the newest version that are kept in memory.
 
 use crate::page::{Page, PageId};
+use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
+
+/// Pages by where they hang.
+pub(crate) type PageMap = HashMap<PageId, Page, BuildHasherDefault<PathHasher>>;
+
+/// Hashes a page's place by mixing the words that it consists of.
+///
+/// Paths are prefixes of SHA-256 digests: they spread well, and making many of them collide needs
+/// digests with long common prefixes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PathHasher(u64);
+
+impl Hasher for PathHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words
+            .iter()
+            .for_each(|word| self.write_u64(u64::from_be_bytes(*word)));
+        rest.iter().for_each(|byte| self.write_u8(*byte));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // The multiplier is 2^64 divided by the golden ratio.
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
 
 /// Two generations of pages: what was used lately, and what was used before that.
 ///
@@ -9,8 +44,8 @@ use std::collections::HashMap;
 /// is dropped. The top of the tree is used by every batch and so never leaves.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    young: HashMap<PageId, Page>,
-    old: HashMap<PageId, Page>,
+    young: PageMap,
+    old: PageMap,
     half: usize,
 }
 
@@ -18,8 +53,8 @@ impl Cache {
     /// A cache of at most `pages` pages.
     pub(crate) fn new(pages: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: PageMap::default(),
+            old: PageMap::default(),
             half: pages / 2,
         }
     }
@@ -40,7 +75,9 @@ impl Cache {
         if self.young.len() >= self.half && !self.young.contains_key(&id) {
             self.old = core::mem::take(&mut self.young);
         }
-        self.old.remove(&id);
+        if !self.old.is_empty() {
+            self.old.remove(&id);
+        }
         self.young.insert(id, page);
     }
 

@@ -31,7 +31,7 @@ pub const PAGE_HEIGHT: u8 = 4;
 pub const MAX_PAGE_HEIGHT: u8 = 8;
 
 /// Where a page hangs: the depth of its top and the path to there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PageId {
     depth: u8,
     prefix: Hash,
@@ -75,6 +75,15 @@ impl PageId {
     /// Whether a key's path leads through the page.
     fn covers(&self, key: &LeafKey) -> bool {
         key.shares_prefix(&LeafKey(self.prefix), usize::from(self.depth))
+    }
+}
+
+impl core::hash::Hash for PageId {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        // Eight bytes of path tell apart all pages that a real tree has; the rest only costs.
+        let (words, _) = self.prefix.as_chunks::<8>();
+        state.write_u64(words.first().map_or(0, |word| u64::from_be_bytes(*word)));
+        state.write_u8(self.depth);
     }
 }
 

@@ -1,27 +1,22 @@
 //! The whole tree over a page store: batched updates, proofs at every retained version.
 
-use crate::arena::{Arena, Below, Change, Edge, Kind, ROOT};
+mod load;
+mod prover;
+mod write;
+
+use crate::arena::{Arena, Change, Kind};
 use crate::cache::Cache;
-use crate::hash::{EMPTY, Hash, Keyed, LeafKey, first_unsorted, split};
+use crate::hash::{EMPTY, Hash, LeafKey, first_unsorted};
 use crate::multiproof::Multiproof;
 use crate::page::{PAGE_HEIGHT, Page, PageId, level};
 use crate::proof::{Proof, Terminal};
 use crate::store::PageStore;
 use alloc::vec::Vec;
-use std::collections::HashMap;
+use load::Loaded;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Pages of the newest version kept in memory unless set otherwise: about 60 MB.
 pub const DEFAULT_CACHED_PAGES: usize = 1 << 15;
-
-/// Most pages asked from the store in one call.
-const PAGES_PER_READ: usize = 1 << 13;
-
-/// Up to this many keys, the pages of all likely levels are asked for at once.
-const FEW_KEYS: usize = 16;
-
-/// Bits of a path within which a leaf of a tree of up to some 10^9 leaves is found.
-const LIKELY_DEPTH: u8 = 32;
 
 /// What an update changed: to be stored by the caller, then given to [`Tree::commit`].
 #[derive(Debug)]
@@ -247,8 +242,7 @@ impl<S: PageStore> Tree<S> {
             });
         }
         let Some(head) = head else {
-            let root_page = Page::new(self.height, Arena::with_capacity(0, 0));
-            return self.apply(version, base, &root_page, &HashMap::new(), changes);
+            return self.apply(version, None, Loaded::new(self.height), changes);
         };
         if changes.is_empty() {
             return Ok(TreeUpdate {
@@ -259,34 +253,26 @@ impl<S: PageStore> Tree<S> {
             });
         }
         let loaded = self.load(head, true, changes)?;
-        let root_page = page_of(&loaded, &PageId::ROOT, head.version)?;
-        self.apply(version, base, root_page, &loaded, changes)
+        self.apply(version, Some(head.version), loaded, changes)
     }
 
     fn apply(
         &self,
         version: u64,
         base: Option<u64>,
-        root_page: &Page,
-        loaded: &HashMap<PageId, Page>,
+        mut loaded: Loaded,
         changes: &[Change],
     ) -> Result<TreeUpdate, TreeError<S::Error>> {
-        let mut pages = Vec::with_capacity(loaded.len() + changes.len() / 8 + 1);
-        let mut writer = Writer {
-            loaded,
-            out: &mut pages,
-            height: self.height,
-            border: usize::from(self.height),
+        let missing = |id| TreeError::MissingPage {
+            id,
+            version: base.unwrap_or(version),
         };
-        let root_page =
-            root_page
-                .with(0, changes, &mut writer)
-                .map_err(|id| TreeError::MissingPage {
-                    id,
-                    version: base.unwrap_or(version),
-                })?;
-        let root = root_page.root();
-        pages.push((PageId::ROOT, root_page));
+        let root_page = match base {
+            Some(_) => loaded.take(&PageId::ROOT).map_err(missing)?,
+            None => Page::new(self.height, Arena::with_capacity(0, 0)),
+        };
+        let pages = write::apply(&root_page, loaded, changes).map_err(missing)?;
+        let root = pages.last().map_or(EMPTY, |(_, page)| page.root());
         Ok(TreeUpdate {
             version,
             base,
@@ -355,11 +341,12 @@ impl<S: PageStore> Tree<S> {
     /// [`TreeError`] when the tree does not have the version or a page cannot be read.
     pub fn prove(&self, version: u64, key: &LeafKey) -> Result<Proof, TreeError<S::Error>> {
         let (head, newest) = self.head_at(version)?;
-        let loaded = self.load(head, newest, core::slice::from_ref(key))?;
+        let mut loaded = self.load(head, newest, core::slice::from_ref(key))?;
+        let missing = |id| TreeError::MissingPage { id, version };
         let mut siblings = Vec::with_capacity(32);
         let mut id = PageId::ROOT;
         loop {
-            let page = page_of(&loaded, &id, version)?;
+            let page = loaded.take(&id).map_err(missing)?;
             let arena = page.arena();
             let depth = usize::from(id.depth());
             let (node, depth) = arena.follow(key, depth, |sibling| siblings.push(sibling));
@@ -401,250 +388,10 @@ impl<S: PageStore> Tree<S> {
             }
             return Ok(proof);
         }
-        let loaded = self.load(head, newest, keys)?;
-        let root_page = page_of(&loaded, &PageId::ROOT, version)?;
-        let mut prover = Prover {
-            loaded: &loaded,
-            version,
-            proof: &mut proof,
-        };
-        prover.node(root_page, ROOT, 0, keys)?;
+        let mut loaded = self.load(head, newest, keys)?;
+        let missing = |id| TreeError::MissingPage { id, version };
+        let root_page = loaded.take(&PageId::ROOT).map_err(missing)?;
+        prover::paths(&root_page, loaded, keys, &mut proof).map_err(missing)?;
         Ok(proof)
-    }
-
-    /// Reads pages, at most [`PAGES_PER_READ`] at a time.
-    fn read(&self, version: u64, ids: &[PageId]) -> Result<Vec<Option<Page>>, TreeError<S::Error>> {
-        let mut pages = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(PAGES_PER_READ) {
-            let read = self
-                .store
-                .read_pages(version, chunk)
-                .map_err(TreeError::Store)?;
-            if read.len() != chunk.len() {
-                return Err(TreeError::AnswerLength {
-                    expected: chunk.len(),
-                    got: read.len(),
-                });
-            }
-            pages.extend(read);
-        }
-        Ok(pages)
-    }
-
-    /// Loads the root page and every page to which some of the sorted items lead, level by level.
-    fn load<T: Keyed>(
-        &self,
-        head: Head,
-        is_newest: bool,
-        items: &[T],
-    ) -> Result<HashMap<PageId, Page>, TreeError<S::Error>> {
-        let mut ahead = self.read_ahead(head, is_newest, items)?;
-        let mut loaded = HashMap::with_capacity(items.len());
-        let mut wanted = alloc::vec![(PageId::ROOT, head.root, items)];
-        while !wanted.is_empty() {
-            let pages = self.obtain(head, is_newest, &wanted, &mut ahead)?;
-            let mut below = Vec::new();
-            for ((id, expected, items), page) in wanted.into_iter().zip(pages) {
-                let page = page.ok_or(TreeError::MissingPage {
-                    id,
-                    version: head.version,
-                })?;
-                self.check(&id, &page, &expected, head.version)?;
-                page.pages_below(&id, items, &mut |id, hash, items| {
-                    below.push((id, hash, items))
-                });
-                loaded.insert(id, page);
-            }
-            wanted = below;
-        }
-        Ok(loaded)
-    }
-
-    /// Checks that a page is the one that the page above it names (STREE-5).
-    fn check(
-        &self,
-        id: &PageId,
-        page: &Page,
-        expected: &Hash,
-        version: u64,
-    ) -> Result<(), TreeError<S::Error>> {
-        if page.height() != self.height {
-            let (expected, got) = (self.height, page.height());
-            return Err(TreeError::PageHeight {
-                id: *id,
-                expected,
-                got,
-            });
-        }
-        if page.root() != *expected {
-            return Err(TreeError::PageMismatch { id: *id, version });
-        }
-        Ok(())
-    }
-
-    /// Takes pages from memory where they are known, and the others from the store.
-    fn obtain<T>(
-        &self,
-        head: Head,
-        is_newest: bool,
-        wanted: &[(PageId, Hash, &[T])],
-        ahead: &mut HashMap<PageId, Page>,
-    ) -> Result<Vec<Option<Page>>, TreeError<S::Error>> {
-        let mut pages: Vec<Option<Page>> = wanted.iter().map(|(id, ..)| ahead.remove(id)).collect();
-        if is_newest {
-            let mut newest = self.newest();
-            if newest.head.is_some_and(|now| now.version == head.version) {
-                for (page, (id, ..)) in pages.iter_mut().zip(wanted) {
-                    if page.is_none() {
-                        *page = newest.cache.get(id);
-                    }
-                }
-            }
-        }
-        let missing: Vec<usize> = (0..pages.len()).filter(|at| pages[*at].is_none()).collect();
-        if missing.is_empty() {
-            return Ok(pages);
-        }
-        let ids: Vec<PageId> = missing.iter().map(|at| wanted[*at].0).collect();
-        let read = self.read(head.version, &ids)?;
-        let mut newest = self.newest();
-        // A version that is no longer the newest one must not enter the cache.
-        let keep = is_newest && newest.head.is_some_and(|now| now.version == head.version);
-        for (at, page) in missing.into_iter().zip(read) {
-            let (id, expected, _) = &wanted[at];
-            if let Some(page) = page
-                .as_ref()
-                .filter(|page| keep && page.root() == *expected)
-            {
-                newest.cache.put(*id, page.clone());
-            }
-            pages[at] = page;
-        }
-        Ok(pages)
-    }
-
-    /// For few keys: all pages that are likely to be needed, in one read.
-    fn read_ahead<T: Keyed>(
-        &self,
-        head: Head,
-        is_newest: bool,
-        items: &[T],
-    ) -> Result<HashMap<PageId, Page>, TreeError<S::Error>> {
-        if items.is_empty() || items.len() > FEW_KEYS {
-            return Ok(HashMap::new());
-        }
-        let mut ids: Vec<PageId> = (0..LIKELY_DEPTH)
-            .step_by(usize::from(self.height))
-            .flat_map(|depth| {
-                items
-                    .iter()
-                    .map(move |item| PageId::on_path(item.key(), depth))
-            })
-            .collect();
-        ids.dedup();
-        if is_newest {
-            let mut newest = self.newest();
-            ids.retain(|id| newest.cache.get(id).is_none());
-        }
-        let read = self.read(head.version, &ids)?;
-        Ok(ids
-            .into_iter()
-            .zip(read)
-            .filter_map(|(id, page)| Some((id, page?)))
-            .collect())
-    }
-}
-
-/// A page that was loaded before.
-fn page_of<'a, E>(
-    loaded: &'a HashMap<PageId, Page>,
-    id: &PageId,
-    version: u64,
-) -> Result<&'a Page, TreeError<E>> {
-    loaded
-        .get(id)
-        .ok_or(TreeError::MissingPage { id: *id, version })
-}
-
-/// Applies changes below a page's border and collects the new pages.
-struct Writer<'a> {
-    loaded: &'a HashMap<PageId, Page>,
-    out: &'a mut Vec<(PageId, Page)>,
-    height: u8,
-    border: usize,
-}
-
-impl Edge for Writer<'_> {
-    /// The page that should have been loaded.
-    type Error = PageId;
-
-    fn is_at(&self, depth: usize) -> bool {
-        depth == self.border
-    }
-
-    fn descend(
-        &mut self,
-        below: Below,
-        depth: usize,
-        changes: &[Change],
-    ) -> Result<Hash, Self::Error> {
-        let id = PageId::on_path(&changes[0].0, level(depth));
-        let mut writer = Writer {
-            loaded: self.loaded,
-            out: self.out,
-            height: self.height,
-            border: depth + usize::from(self.height),
-        };
-        let page = match (below, self.loaded.get(&id)) {
-            (Below::Opaque, Some(page)) => page.with(id.depth(), changes, &mut writer)?,
-            (below, _) => {
-                let mut arena = Arena::with_capacity(2 * changes.len() + 2, changes.len() + 1);
-                match below {
-                    Below::Leaf(leaf) => arena.set_leaf(ROOT, leaf),
-                    Below::Empty => (),
-                    Below::Opaque => return Err(id),
-                }
-                arena.apply(ROOT, depth, changes, &mut writer)?;
-                Page::new(self.height, arena)
-            }
-        };
-        let root = page.root();
-        self.out.push((id, page));
-        Ok(root)
-    }
-}
-
-/// Writes the paths of keys across pages in preorder.
-struct Prover<'a> {
-    loaded: &'a HashMap<PageId, Page>,
-    version: u64,
-    proof: &'a mut Multiproof,
-}
-
-impl Prover<'_> {
-    fn node<E>(
-        &mut self,
-        page: &Page,
-        at: u32,
-        depth: usize,
-        keys: &[LeafKey],
-    ) -> Result<(), TreeError<E>> {
-        let node = page.arena().node(at);
-        match (node.kind, keys) {
-            (Kind::Empty, _) => self.proof.push_empty(),
-            (_, []) => self.proof.push_opaque(&node.hash),
-            (Kind::Inner(left, right), _) => {
-                self.proof.push_inner();
-                let (to_left, to_right) = split(keys, depth);
-                self.node(page, left, depth + 1, to_left)?;
-                self.node(page, right, depth + 1, to_right)?;
-            }
-            (Kind::Opaque, [first, ..]) => {
-                let id = PageId::on_path(first, level(depth));
-                self.node(page_of(self.loaded, &id, self.version)?, ROOT, depth, keys)?;
-            }
-            (Kind::Leaf(leaf), _) => self.proof.push_leaf(page.arena().leaf(leaf), keys),
-        }
-        Ok(())
     }
 }
