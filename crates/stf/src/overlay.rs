@@ -1,0 +1,342 @@
+//! The changes of one block over the state before it, and the record of what was read.
+
+use alloc::{collections::BTreeSet, vec::Vec};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
+use cloister_types::{AccountValue, StateKey};
+use revm::{
+    Database,
+    primitives::{AddressMap, HashMap},
+    state::{Account, AccountInfo, Bytecode, EvmState},
+};
+
+use crate::{
+    block::{AccountChange, BlockTrace, StorageChange},
+    rules::{HISTORY_ADDRESS, HISTORY_SERVE_WINDOW},
+    state::{StateError, StateReader},
+};
+
+/// A value as it was before the block and as it is now. `accessed` says whether the block depends
+/// on it; a value that only a refused transaction looked at is kept, but the block does not depend
+/// on it (SSTF-3).
+#[derive(Debug)]
+struct Entry<T> {
+    before: T,
+    now: T,
+    accessed: bool,
+}
+
+#[derive(Debug)]
+enum Code {
+    /// From the state before the block.
+    Read { code: Bytecode, accessed: bool },
+    /// Created by the block.
+    Created(Bytecode),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Touch {
+    Account(Address),
+    Slot(Address, U256),
+    Code(B256),
+}
+
+/// What revm executes over.
+pub(crate) struct Overlay<'a, R: ?Sized> {
+    reader: &'a R,
+    accounts: AddressMap<Entry<AccountValue>>,
+    slots: HashMap<(Address, U256), Entry<U256>>,
+    codes: HashMap<B256, Code>,
+    /// First touches by the transaction that is running.
+    touched: Vec<Touch>,
+}
+
+impl<R: ?Sized> core::fmt::Debug for Overlay<'_, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Overlay")
+            .field("accounts", &self.accounts.len())
+            .field("slots", &self.slots.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
+    pub(crate) fn new(reader: &'a R) -> Self {
+        Self {
+            reader,
+            accounts: AddressMap::default(),
+            slots: HashMap::default(),
+            codes: HashMap::default(),
+            touched: Vec::new(),
+        }
+    }
+
+    fn account(&mut self, address: Address) -> Result<&mut Entry<AccountValue>, StateError> {
+        use revm::primitives::hash_map::Entry as Place;
+        let entry = match self.accounts.entry(address) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let before = self.reader.account(&address)?;
+                place.insert(Entry {
+                    before,
+                    now: before,
+                    accessed: false,
+                })
+            }
+        };
+        if !entry.accessed {
+            entry.accessed = true;
+            self.touched.push(Touch::Account(address));
+        }
+        Ok(entry)
+    }
+
+    fn slot(&mut self, address: Address, slot: U256) -> Result<&mut Entry<U256>, StateError> {
+        use revm::primitives::hash_map::Entry as Place;
+        let entry = match self.slots.entry((address, slot)) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let before = self.reader.storage(&address, &slot)?;
+                place.insert(Entry {
+                    before,
+                    now: before,
+                    accessed: false,
+                })
+            }
+        };
+        if !entry.accessed {
+            entry.accessed = true;
+            self.touched.push(Touch::Slot(address, slot));
+        }
+        Ok(entry)
+    }
+
+    /// Makes the changes of the transaction that ran, and answers the accounts whose nonce, balance
+    /// or code it changed, in ascending order.
+    pub(crate) fn commit(&mut self, state: EvmState) -> Result<Vec<Address>, StateError> {
+        let mut accounts: Vec<(Address, Account)> = state
+            .into_iter()
+            .filter(|(_, account)| account.is_touched())
+            .collect();
+        accounts.sort_unstable_by_key(|(address, _)| *address);
+        let mut changed = Vec::new();
+        for (address, account) in accounts {
+            if self.commit_account(address, account)? {
+                changed.push(address);
+            }
+        }
+        self.touched.clear();
+        Ok(changed)
+    }
+
+    fn commit_account(&mut self, address: Address, account: Account) -> Result<bool, StateError> {
+        let destroyed = account.is_selfdestructed();
+        let value = if destroyed {
+            AccountValue::EMPTY
+        } else {
+            value_of(&account.info)
+        };
+        let entry = self.account(address)?;
+        let before = core::mem::replace(&mut entry.now, value);
+        if value.code_hash != before.code_hash
+            && value.code_hash != KECCAK256_EMPTY
+            && let Some(code) = account.info.code
+        {
+            self.create_code(value.code_hash, code);
+        }
+        let mut slots: Vec<(U256, U256)> = account
+            .storage
+            .into_iter()
+            .filter(|(_, slot)| destroyed || slot.is_changed())
+            .map(|(key, slot)| {
+                (
+                    key,
+                    if destroyed {
+                        U256::ZERO
+                    } else {
+                        slot.present_value
+                    },
+                )
+            })
+            .collect();
+        // The order of first touches decides nothing, but it should not depend on a hash map.
+        slots.sort_unstable_by_key(|(key, _)| *key);
+        for (key, now) in slots {
+            self.slot(address, key)?.now = now;
+        }
+        Ok(value != before)
+    }
+
+    /// Code that the block read stays read; whether a refused transaction looked at it before must
+    /// make no difference.
+    fn create_code(&mut self, hash: B256, code: Bytecode) {
+        if !matches!(
+            self.codes.get(&hash),
+            Some(Code::Read { accessed: true, .. })
+        ) {
+            self.codes.insert(hash, Code::Created(code));
+        }
+    }
+
+    /// Forgets that a transaction which was refused looked at anything.
+    pub(crate) fn forget_touches(&mut self) {
+        for touch in self.touched.drain(..) {
+            match touch {
+                Touch::Account(address) => {
+                    if let Some(entry) = self.accounts.get_mut(&address) {
+                        entry.accessed = false;
+                    }
+                }
+                Touch::Slot(address, slot) => {
+                    if let Some(entry) = self.slots.get_mut(&(address, slot)) {
+                        entry.accessed = false;
+                    }
+                }
+                Touch::Code(hash) => {
+                    if let Some(Code::Read { accessed, .. }) = self.codes.get_mut(&hash) {
+                        *accessed = false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the block read and changed, in a fixed order.
+    pub(crate) fn into_trace(self) -> BlockTrace {
+        let mut trace = BlockTrace::default();
+        let mut accessed = BTreeSet::new();
+        trace
+            .accounts
+            .extend(self.accounts.into_iter().filter_map(|(address, entry)| {
+                if entry.accessed {
+                    accessed.insert(StateKey::Account(address));
+                }
+                let Entry {
+                    before, now: after, ..
+                } = entry;
+                (before != after).then_some(AccountChange {
+                    address,
+                    before,
+                    after,
+                })
+            }));
+        trace.storage.extend(
+            self.slots
+                .into_iter()
+                .filter_map(|((address, slot), entry)| {
+                    if entry.accessed {
+                        accessed.insert(StateKey::Storage(address, B256::from(slot)));
+                    }
+                    let Entry {
+                        before, now: after, ..
+                    } = entry;
+                    (before != after).then_some(StorageChange {
+                        address,
+                        slot,
+                        before,
+                        after,
+                    })
+                }),
+        );
+        for (hash, code) in sorted(self.codes) {
+            match code {
+                Code::Created(code) => trace.created_codes.push((hash, code)),
+                Code::Read { accessed: true, .. } => {
+                    trace.read_codes.insert(hash);
+                }
+                Code::Read {
+                    accessed: false, ..
+                } => {}
+            }
+        }
+        trace.accounts.sort_unstable_by_key(|change| change.address);
+        trace
+            .storage
+            .sort_unstable_by_key(|change| (change.address, change.slot));
+        trace.accessed = accessed;
+        trace
+    }
+}
+
+fn sorted(codes: HashMap<B256, Code>) -> Vec<(B256, Code)> {
+    let mut codes: Vec<_> = codes.into_iter().collect();
+    codes.sort_unstable_by_key(|(hash, _)| *hash);
+    codes
+}
+
+/// The value that a leaf commits to. An account that is empty in the sense of EIP-161 is absent,
+/// whatever its code hash says.
+fn value_of(info: &AccountInfo) -> AccountValue {
+    let code_hash = if info.code_hash.is_zero() {
+        KECCAK256_EMPTY
+    } else {
+        info.code_hash
+    };
+    AccountValue {
+        nonce: info.nonce,
+        balance: info.balance,
+        code_hash,
+    }
+}
+
+impl<R: StateReader + ?Sized> Database for Overlay<'_, R> {
+    type Error = StateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        let value = self.account(address)?.now;
+        // Absent and empty are the same, here as in the tree, so that no witness can tell them
+        // apart (SSTF-4).
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let AccountValue {
+            nonce,
+            balance,
+            code_hash,
+        } = value;
+        Ok(Some(AccountInfo {
+            nonce,
+            balance,
+            code_hash,
+            ..AccountInfo::default().without_code()
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+        use revm::primitives::hash_map::Entry as Place;
+        if hash == KECCAK256_EMPTY || hash.is_zero() {
+            return Ok(Bytecode::default());
+        }
+        let code = match self.codes.entry(hash) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let code = self.reader.code(&hash)?;
+                place.insert(Code::Read {
+                    code,
+                    accessed: false,
+                })
+            }
+        };
+        Ok(match code {
+            Code::Created(code) => code.clone(),
+            Code::Read { code, accessed } => {
+                if !*accessed {
+                    *accessed = true;
+                    self.touched.push(Touch::Code(hash));
+                }
+                code.clone()
+            }
+        })
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, StateError> {
+        Ok(self.slot(address, slot)?.now)
+    }
+
+    /// Served from EIP-2935's contract, so that the state witness covers it.
+    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+        let slot = number.checked_rem(HISTORY_SERVE_WINDOW).unwrap_or_default();
+        Ok(B256::from(
+            self.slot(HISTORY_ADDRESS, U256::from(slot))?.now,
+        ))
+    }
+}

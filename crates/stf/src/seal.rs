@@ -1,0 +1,319 @@
+//! From the blocks of a batch to its header.
+//!
+//! The sequencer, over its whole tree, and [`crate::execute_batch`], over the witness, do exactly
+//! this; only where the root comes from differs.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+use alloy_primitives::{Address, B256, U256};
+use cloister_crypto::{
+    BatchSalter,
+    activity::{
+        CommittedTransaction, activity_entry, append, commit_transaction, transaction_root,
+    },
+    state::{leaf_commit, leaf_key},
+};
+use cloister_state_tree::{EMPTY, LeafCommit, LeafKey};
+use cloister_types::{
+    AccountValue, ActivityHead, ActivityKind, BatchHeader, BatchNumber, ChainConfig, LogRecord,
+    PrivateHeader, StateKey, state::encode_storage_value,
+};
+
+use crate::{
+    batch::{BatchBuilder, BatchTransaction},
+    state::StateError,
+};
+
+/// What a batch's header needs besides its blocks.
+#[derive(Clone, Debug)]
+pub struct SealInputs<'a> {
+    /// The chain's rules.
+    pub config: &'a ChainConfig,
+    /// Header of the batch before; `None` for genesis.
+    pub previous: Option<&'a BatchHeader>,
+    /// Digest of the policies in force.
+    pub policy_root: B256,
+    /// Combined head of the audit ledgers.
+    pub audit_head: B256,
+    /// Salts of this batch.
+    pub salter: &'a BatchSalter,
+}
+
+/// Why a batch cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// There is no block in it.
+    #[error("the batch holds no block")]
+    Empty,
+    /// There is no number after that of the previous batch.
+    #[error("there is no batch after number {0}")]
+    NumberOverflow(BatchNumber),
+    /// More transactions than the header can count.
+    #[error("the batch has {0} transactions, more than its header can count")]
+    TooManyTransactions(usize),
+    /// The activity chains before the batch could not be read.
+    #[error("the activity chains cannot be read")]
+    State(#[from] StateError),
+}
+
+/// What a leaf holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafValue {
+    /// An account.
+    Account(AccountValue),
+    /// A storage slot.
+    Storage(U256),
+    /// An activity chain.
+    Activity(ActivityHead),
+}
+
+impl LeafValue {
+    /// Encoding that the leaf commits to: 72, 32 or 40 bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.with_encoding(<[u8]>::to_vec)
+    }
+
+    /// Passes the encoding on without allocating.
+    pub(crate) fn with_encoding<T>(&self, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Account(value) => use_bytes(&value.encode()),
+            Self::Storage(value) => use_bytes(&encode_storage_value(*value)),
+            Self::Activity(value) => use_bytes(&value.encode()),
+        }
+    }
+}
+
+/// A leaf that the batch writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafWrite {
+    /// What it is about.
+    pub key: StateKey,
+    /// Its place in the tree.
+    pub leaf_key: LeafKey,
+    /// Its value.
+    pub value: LeafValue,
+    /// Its commitment.
+    pub commit: LeafCommit,
+}
+
+/// A batch that lacks only the root of the tree after its writes.
+#[derive(Clone, Debug)]
+pub struct PreparedBatch {
+    header: BatchHeader,
+    /// What it writes, by place in the tree.
+    pub leaves: Vec<LeafWrite>,
+    /// Its transactions' leaves and log commitments, in order.
+    pub transactions: Vec<CommittedTransaction>,
+}
+
+/// A sealed batch.
+#[derive(Clone, Debug)]
+pub struct SealedBatch {
+    /// Its header.
+    pub header: BatchHeader,
+    /// What it writes, by place in the tree.
+    pub leaves: Vec<LeafWrite>,
+    /// Its transactions' leaves and log commitments, in order.
+    pub transactions: Vec<CommittedTransaction>,
+}
+
+impl PreparedBatch {
+    /// The batch's number.
+    #[must_use]
+    pub const fn number(&self) -> BatchNumber {
+        self.header.number
+    }
+
+    /// What to write to the tree, sorted by key.
+    #[must_use]
+    pub fn tree_changes(&self) -> Vec<(LeafKey, LeafCommit)> {
+        self.leaves
+            .iter()
+            .map(|leaf| (leaf.leaf_key, leaf.commit))
+            .collect()
+    }
+
+    /// Ends the header with the tree's root after these changes.
+    #[must_use]
+    pub fn seal(self, state_root: [u8; 32]) -> SealedBatch {
+        let Self {
+            mut header,
+            leaves,
+            transactions,
+        } = self;
+        header.state_root = B256::new(state_root);
+        SealedBatch {
+            header,
+            leaves,
+            transactions,
+        }
+    }
+}
+
+/// Computes everything of a batch but the tree's root.
+///
+/// `activity_before` gives the activity chain of an address before the batch.
+///
+/// # Errors
+/// [`SealError`].
+pub fn prepare(
+    inputs: &SealInputs<'_>,
+    batch: &BatchBuilder,
+    activity_before: impl FnMut(&Address) -> Result<ActivityHead, StateError>,
+) -> Result<PreparedBatch, SealError> {
+    let (Some(first), Some(last)) = (batch.first, batch.last) else {
+        return Err(SealError::Empty);
+    };
+    let number = match inputs.previous {
+        None => BatchNumber::GENESIS,
+        Some(previous) => previous
+            .number
+            .next()
+            .ok_or(SealError::NumberOverflow(previous.number))?,
+    };
+    let count = batch.transactions.len();
+    let transaction_count =
+        u32::try_from(count).map_err(|_| SealError::TooManyTransactions(count))?;
+    let transactions: Vec<CommittedTransaction> = batch
+        .transactions
+        .iter()
+        .map(|tx| commit_transaction(&tx.fields, inputs.salter))
+        .collect();
+    let activity = extend_activity(&batch.transactions, &transactions, activity_before)?;
+    let roots: Vec<B256> = transactions.iter().map(|tx| tx.leaf).collect();
+    let header = BatchHeader {
+        chain_id: inputs.config.chain_id,
+        number,
+        previous_hash: inputs.previous.map_or(B256::ZERO, BatchHeader::hash),
+        state_root: B256::ZERO,
+        message_root: B256::new(EMPTY),
+        l1_message_count: 0,
+        l1_message_hash: B256::ZERO,
+        private: PrivateHeader {
+            state_root_before: inputs
+                .previous
+                .map_or(B256::new(EMPTY), |header| header.state_root),
+            transaction_root: transaction_root(&roots),
+            transaction_count,
+            policy_root: inputs.policy_root,
+            audit_head: inputs.audit_head,
+            first_block: first.number,
+            first_block_hash: first.hash,
+            last_block: last.number,
+            last_block_hash: last.hash,
+            timestamp: last.timestamp,
+        },
+    };
+    Ok(PreparedBatch {
+        header,
+        leaves: leaves(batch, activity, inputs.salter),
+        transactions,
+    })
+}
+
+/// Addresses whose activity chains a log extends, ascending, each once: who emitted it, and every
+/// topic from the second on that has the form of an address (12 zero bytes, then more than 0xffff).
+#[must_use]
+pub fn log_addresses(log: &LogRecord) -> Vec<Address> {
+    let mut addresses = Vec::with_capacity(4);
+    addresses.push(log.address);
+    addresses.extend(log.topics.iter().skip(1).filter_map(address_in_topic));
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+}
+
+fn address_in_topic(topic: &B256) -> Option<Address> {
+    let value = U256::from_be_bytes(topic.0);
+    let form_of_address = value.bit_len() <= 160 && value > U256::from(0xffff);
+    form_of_address.then(|| Address::from_word(*topic))
+}
+
+/// The entries that a transaction adds, in order: the transaction for each address that it
+/// concerns, then each of its logs for each address that the log concerns.
+pub fn activity_entries<'a>(
+    fields_logs: &'a [LogRecord],
+    concerned: &'a [Address],
+    committed: &'a CommittedTransaction,
+) -> impl Iterator<Item = (Address, B256)> + 'a {
+    let entry = activity_entry(ActivityKind::Transaction, &committed.leaf);
+    let transaction = concerned.iter().map(move |address| (*address, entry));
+    let logs = fields_logs
+        .iter()
+        .zip(&committed.logs)
+        .flat_map(|(log, commitment)| {
+            let entry = activity_entry(ActivityKind::Log, commitment);
+            log_addresses(log)
+                .into_iter()
+                .map(move |address| (address, entry))
+        });
+    transaction.chain(logs)
+}
+
+fn extend_activity(
+    transactions: &[BatchTransaction],
+    committed: &[CommittedTransaction],
+    mut before: impl FnMut(&Address) -> Result<ActivityHead, StateError>,
+) -> Result<BTreeMap<Address, ActivityHead>, StateError> {
+    use alloc::collections::btree_map::Entry;
+    let mut chains: BTreeMap<Address, ActivityHead> = BTreeMap::new();
+    for (tx, committed) in transactions.iter().zip(committed) {
+        for (address, entry) in activity_entries(&tx.fields.logs, &tx.concerned, committed) {
+            let chain = match chains.entry(address) {
+                Entry::Occupied(place) => place.into_mut(),
+                Entry::Vacant(place) => {
+                    let head = before(place.key())?;
+                    place.insert(head)
+                }
+            };
+            *chain = append(chain, &entry);
+        }
+    }
+    Ok(chains)
+}
+
+/// Leaves of every value that is not what it was before the batch. A value that came back to what
+/// it was keeps its leaf and salt, so that what is written depends on values alone (SSTF-6).
+fn leaves(
+    batch: &BatchBuilder,
+    activity: BTreeMap<Address, ActivityHead>,
+    salter: &BatchSalter,
+) -> Vec<LeafWrite> {
+    let accounts = batch
+        .accounts
+        .iter()
+        .filter(|(_, net)| net.before != net.after)
+        .map(|(address, net)| (StateKey::Account(*address), LeafValue::Account(net.after)));
+    let storage = batch
+        .storage
+        .iter()
+        .filter(|(_, net)| net.before != net.after)
+        .map(|((address, slot), net)| {
+            (
+                StateKey::Storage(*address, B256::from(*slot)),
+                LeafValue::Storage(net.after),
+            )
+        });
+    let activity = activity
+        .into_iter()
+        .map(|(address, head)| (StateKey::Activity(address), LeafValue::Activity(head)));
+    let mut leaves: Vec<LeafWrite> = accounts
+        .chain(storage)
+        .chain(activity)
+        .map(|(key, value)| leaf_write(key, value, salter))
+        .collect();
+    leaves.sort_unstable_by_key(|leaf| leaf.leaf_key);
+    leaves
+}
+
+fn leaf_write(key: StateKey, value: LeafValue, salter: &BatchSalter) -> LeafWrite {
+    let place = leaf_key(&key);
+    let salt = salter.leaf_salt(&place);
+    let commit = value.with_encoding(|bytes| leaf_commit(key.kind(), &salt, bytes));
+    LeafWrite {
+        key,
+        leaf_key: LeafKey(place),
+        value,
+        commit: LeafCommit(commit),
+    }
+}
