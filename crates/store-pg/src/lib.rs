@@ -27,5 +27,6 @@ pub mod copy;
 mod database;
 pub mod ledger;
 pub mod schema;
+pub mod tree;
 
 pub use database::{Database, MAX_ATTEMPTS, StoreError, is_retryable};
