@@ -21,7 +21,7 @@ impl PeerName {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, code `peer_unknown`: the connection carried no certificate, or one that
-    /// does not hold exactly one DNS name.
+    /// does not hold exactly one DNS name (besides `localhost`).
     pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
         let known = request
             .extensions()
@@ -34,10 +34,13 @@ impl PeerName {
     }
 
     /// The name in a certificate whose chain and signature TLS has already verified. `None` unless
-    /// it holds exactly one DNS name: with two names, who acts would be a matter of opinion.
+    /// it holds exactly one DNS name besides `localhost`: with two names, who acts would be a matter
+    /// of opinion (invariant SPF-5). `localhost` names a machine, so it names nobody.
     pub(crate) fn from_verified(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
-        let mut names = certificate.valid_dns_names();
+        let mut names = certificate
+            .valid_dns_names()
+            .filter(|name| *name != "localhost");
         let name = names.next()?;
         names
             .next()
@@ -81,14 +84,18 @@ mod tests {
     fn takes_the_only_dns_name_of_a_certificate() {
         let name = PeerName::from_verified(&certificate(&["gateway"])).unwrap();
         assert_eq!(name.as_str(), "gateway");
-        let name = PeerName::from_verified(&certificate(&["Gateway", "127.0.0.1"])).unwrap();
+        let name =
+            PeerName::from_verified(&certificate(&["Gateway", "localhost", "127.0.0.1"])).unwrap();
         assert_eq!(name.to_string(), "gateway");
     }
 
     #[test]
     fn a_certificate_with_no_or_two_dns_names_names_nobody() {
         // Defends SPF-5.
-        assert_eq!(PeerName::from_verified(&certificate(&["127.0.0.1"])), None);
+        assert_eq!(
+            PeerName::from_verified(&certificate(&["localhost", "127.0.0.1"])),
+            None
+        );
         assert_eq!(
             PeerName::from_verified(&certificate(&["gateway", "prover"])),
             None

@@ -18,7 +18,12 @@ use tokio_rustls::server::TlsStream;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use crate::preface::Preface;
 use crate::{ServeError, Shutdown, accept};
+
+/// What a client sends first in HTTP/2, in bytes (RFC 9113, 3.4). No request of HTTP/1.1 is shorter:
+/// it needs a `host` header.
+const PREFACE_BYTES: usize = 24;
 
 /// Limits of an HTTPS server (invariant SPF-6).
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +73,8 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let config = server_config(identity)?;
     let router = router
-        .layer(RequestBodyTimeoutLayer::new(limits.body_timeout))
         .layer(RequestBodyLimitLayer::new(limits.max_body_bytes))
+        .layer(RequestBodyTimeoutLayer::new(limits.body_timeout))
         .layer(ExtractLayer::https());
     let builder = builder(limits);
     let accept_limits = accept::Limits {
@@ -86,7 +91,7 @@ pub async fn serve(
             let router = router.clone().layer(axum::Extension(ConnectInfo(peer)));
             let (builder, stop) = (builder.clone(), stop.clone());
             async move {
-                connection(&builder, stream, peer, router, &stop).await;
+                connection(&builder, stream, peer, router, limits.header_timeout, &stop).await;
                 drop(slot);
             }
         },
@@ -101,8 +106,10 @@ async fn connection(
     stream: TlsStream<TcpStream>,
     peer: SocketAddr,
     router: Router,
+    header_timeout: Duration,
     shutdown: &Shutdown,
 ) {
+    let stream = Preface::new(stream, PREFACE_BYTES, header_timeout);
     let service = TowerToHyperService::new(router);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -73,6 +73,7 @@ mod cli;
 mod context;
 pub mod grpc;
 pub mod https;
+mod preface;
 mod readiness;
 mod service;
 mod shutdown;

@@ -1,0 +1,5 @@
+//! The service skeleton over real sockets and certificates.
+
+mod grpc;
+mod https;
+mod pki;
