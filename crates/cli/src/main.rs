@@ -1,3 +1,94 @@
 //! The command line tool `cloister`.
+//!
+//! For traders and developers (`login`, `wallet`, `rpc-proxy`), auditors (`disclose`, `verify`),
+//! compliance officers and operators (`disclose`, `audit`, `batch`, `l1`). It refuses to know the
+//! services' databases, except for `audit` on an operator's machine, and takes no secret as a flag.
+//!
+//! ```text
+//!  arguments ──► commands/* ──► http::Api (token, renewal) ──► gateway, disclosure
+//!                    └────────► cloister_disclosure::verify ──► Ethereum (no Cloister needed)
+//! ```
 
-fn main() {}
+mod arguments;
+mod commands;
+mod config;
+mod error;
+mod http;
+mod login;
+mod session;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command, WalletCommand};
+use error::CliError;
+use http::Api;
+use session::SessionStore;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(arguments).await {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::note(&format!("error: {error}"));
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                terminal::note(&format!("  because: {inner}"));
+                cause = inner.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The settings, and the session store beside them.
+struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    fn config(&self) -> Result<config::Config, CliError> {
+        Ok(config::load(&self.path)?)
+    }
+
+    fn store(&self) -> SessionStore {
+        SessionStore::beside(&self.path)
+    }
+
+    fn api(&self) -> Result<Api, CliError> {
+        Api::open(self.config()?, self.store())
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
+    let home = Home {
+        path: arguments.config.unwrap_or_else(config::default_path),
+    };
+    match arguments.command {
+        Command::Login => login::login(&home.config()?, &home.store()).await?,
+        Command::Logout => {
+            home.store().clear()?;
+            terminal::line("logged out");
+        }
+        Command::Whoami => {
+            let who = home
+                .api()?
+                .rpc("cloister_whoami", serde_json::json!([]))
+                .await?;
+            terminal::line(&serde_json::to_string_pretty(&who).unwrap_or_default());
+        }
+        Command::RpcProxy { listen } => commands::rpc_proxy::run(home.api()?, listen).await?,
+        Command::Wallet { command } => match command {
+            WalletCommand::Link { key } => {
+                commands::wallet::link(&home.api()?, &key.source()?).await?
+            }
+            WalletCommand::List => commands::wallet::list(&home.api()?).await?,
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -121,6 +121,18 @@ impl LocalKey {
     }
 }
 
+impl LocalKey {
+    /// Signs a text as wallets do, with the prefix that keeps it from being a transaction
+    /// (EIP-191, version `0x45`); 65 bytes in hexadecimal with `0x`.
+    ///
+    /// # Errors
+    /// Never for a key that was opened; the signature scheme's own error otherwise.
+    pub fn sign_text(&self, text: &str) -> alloy::signers::Result<String> {
+        let signature = alloy::signers::SignerSync::sign_message_sync(&self.0, text.as_bytes())?;
+        Ok(alloy::hex::encode_prefixed(signature.as_bytes()))
+    }
+}
+
 /// 32 bytes from 64 hexadecimal digits, without a copy that would not be wiped.
 fn decode_key(digits: &str) -> Option<Zeroizing<[u8; 32]>> {
     if digits.len() != 64 {
