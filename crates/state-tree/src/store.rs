@@ -5,6 +5,7 @@ use crate::tree::TreeUpdate;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::{PoisonError, RwLock};
 
 /// Where pages are read from.
@@ -25,6 +26,14 @@ pub trait PageStore {
 }
 
 impl<S: PageStore + ?Sized> PageStore for &S {
+    type Error = S::Error;
+
+    fn read_pages(&self, version: u64, ids: &[PageId]) -> Result<Vec<Option<Page>>, Self::Error> {
+        (**self).read_pages(version, ids)
+    }
+}
+
+impl<S: PageStore + ?Sized> PageStore for Arc<S> {
     type Error = S::Error;
 
     fn read_pages(&self, version: u64, ids: &[PageId]) -> Result<Vec<Option<Page>>, Self::Error> {
