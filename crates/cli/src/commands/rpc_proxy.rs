@@ -27,8 +27,14 @@ const SECRET_BYTES: usize = 20;
 #[derive(Debug)]
 struct Proxy {
     api: Api,
+    guard: Guard,
+}
+
+/// Tells the owner's tools from everything else that can reach the port.
+#[derive(Debug)]
+struct Guard {
     secret: String,
-    host: [String; 2],
+    hosts: [String; 2],
 }
 
 /// Serves until the process is asked to end.
@@ -56,8 +62,11 @@ pub(crate) async fn run(api: Api, listen: SocketAddr) -> Result<(), CliError> {
     let secret = hex::encode(secret);
     terminal::line(&format!("http://{address}/{secret}"));
     terminal::note("use this URL as RPC URL; it works until you press Ctrl-C; keep it to yourself");
-    let host = [address.to_string(), format!("localhost:{}", address.port())];
-    let proxy = Arc::new(Proxy { api, secret, host });
+    let hosts = [address.to_string(), format!("localhost:{}", address.port())];
+    let proxy = Arc::new(Proxy {
+        api,
+        guard: Guard { secret, hosts },
+    });
     axum::serve(listener, router(proxy))
         .with_graceful_shutdown(terminal::ended())
         .await
@@ -71,14 +80,15 @@ fn router(proxy: Arc<Proxy>) -> Router {
         .with_state(proxy)
 }
 
-fn allowed(proxy: &Proxy, secret: &str, headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    proxy.host.iter().any(|own| own == host)
-        && !headers.contains_key(header::ORIGIN)
-        && bool::from(secret.as_bytes().ct_eq(proxy.secret.as_bytes()))
+impl Guard {
+    fn admits(&self, secret: &str, headers: &HeaderMap) -> bool {
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        self.hosts.iter().any(|own| host == Some(own))
+            && !headers.contains_key(header::ORIGIN)
+            && bool::from(secret.as_bytes().ct_eq(self.secret.as_bytes()))
+    }
 }
 
 async fn forward(
@@ -87,7 +97,7 @@ async fn forward(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !allowed(&proxy, &secret, &headers) {
+    if !proxy.guard.admits(&secret, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let url = proxy.api.gateway().clone();
@@ -106,5 +116,42 @@ async fn forward(
             let body = serde_json::json!({"jsonrpc": "2.0", "id": null, "error": error});
             (StatusCode::BAD_GATEWAY, axum::Json(body)).into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        let hosts = ["127.0.0.1:9".to_owned(), "localhost:9".to_owned()];
+        Guard {
+            secret: "s3cret".to_owned(),
+            hosts,
+        }
+    }
+
+    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// SCL-1.
+    #[test]
+    fn admits_only_the_secret_path_without_a_browser_behind_it() {
+        let own = headers(&[(header::HOST, "127.0.0.1:9")]);
+        assert!(guard().admits("s3cret", &own));
+        assert!(!guard().admits("s3cre", &own));
+        assert!(!guard().admits("", &own));
+        let rebound = headers(&[(header::HOST, "evil.example:9")]);
+        assert!(!guard().admits("s3cret", &rebound));
+        assert!(!guard().admits("s3cret", &HeaderMap::new()));
+        let page = headers(&[
+            (header::HOST, "localhost:9"),
+            (header::ORIGIN, "http://localhost:9"),
+        ]);
+        assert!(!guard().admits("s3cret", &page));
     }
 }
