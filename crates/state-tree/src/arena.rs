@@ -47,6 +47,10 @@ pub(crate) struct Arena {
 
 /// What a change meets at the border of a piece.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "std"),
+    expect(dead_code, reason = "only pages go on below their border")
+)]
 pub(crate) enum Below {
     /// Nothing is there yet.
     Empty,
@@ -88,6 +92,7 @@ impl Arena {
     }
 
     /// A copy with space for the nodes that `changes` changes can add at a piece's height.
+    #[cfg(feature = "std")]
     pub(crate) fn copy_for(&self, changes: usize) -> Self {
         let mut copy = Self {
             nodes: Vec::with_capacity(self.nodes.len() + 2 * changes),
@@ -114,6 +119,7 @@ impl Arena {
     }
 
     /// How many leaves were ever put into the piece.
+    #[cfg(feature = "std")]
     pub(crate) fn leaf_count(&self) -> usize {
         self.leaves.len()
     }

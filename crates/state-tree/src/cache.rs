@@ -21,10 +21,12 @@ impl Hasher for PathHasher {
 
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
-        words
-            .iter()
-            .for_each(|word| self.write_u64(u64::from_be_bytes(*word)));
-        rest.iter().for_each(|byte| self.write_u8(*byte));
+        for word in words {
+            self.write_u64(u64::from_be_bytes(*word));
+        }
+        for byte in rest {
+            self.write_u8(*byte);
+        }
     }
 
     fn write_u8(&mut self, byte: u8) {

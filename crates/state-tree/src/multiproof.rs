@@ -17,7 +17,9 @@
 //!
 //! The keys themselves are not part of the encoding: who reads a multiproof knows what was asked.
 
-use crate::hash::{Hash, LeafCommit, LeafKey};
+use crate::hash::Hash;
+#[cfg(feature = "std")]
+use crate::hash::{LeafCommit, LeafKey};
 use crate::reader::{Reader, Truncated};
 use alloc::vec::Vec;
 
@@ -94,6 +96,7 @@ impl From<Truncated> for MultiproofError {
     }
 }
 
+#[cfg(feature = "std")]
 impl Multiproof {
     /// An empty proof to which nodes are added in preorder.
     pub(crate) fn new() -> Self {
@@ -126,7 +129,9 @@ impl Multiproof {
         }
         self.hashes.push(leaf.1.0);
     }
+}
 
+impl Multiproof {
     /// How many nodes the multiproof has.
     #[must_use]
     pub fn node_count(&self) -> usize {

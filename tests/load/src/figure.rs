@@ -99,18 +99,18 @@ impl Report {
     pub(crate) fn figure(&mut self, figure: &Figure) {
         if self.json {
             match serde_json::to_string(figure) {
-                Ok(line) => self.line(&line),
-                Err(error) => self.note(&format!(
+                Ok(line) => Self::line(&line),
+                Err(error) => Self::note(&format!(
                     "figure `{}` has no JSON form: {error}",
                     figure.name
                 )),
             }
         } else {
             if self.rows == 0 {
-                self.line(&row(["figure", "value", "unit", "peer", "peer's", "ratio"]));
+                Self::line(&row(["figure", "value", "unit", "peer", "peer's", "ratio"]));
             }
             let number = |value: Option<f64>| value.map_or_else(String::new, |v| format!("{v:.3}"));
-            self.line(&row([
+            Self::line(&row([
                 figure.name,
                 &number(Some(figure.value)),
                 figure.unit,
@@ -123,18 +123,18 @@ impl Report {
     }
 
     /// Shows a line on standard output. A closed output ends nothing: figures are also the exit.
-    pub(crate) fn line(&self, text: &str) {
+    pub(crate) fn line(text: &str) {
         writeln!(std::io::stdout(), "{text}").ok();
     }
 
     /// Tells people what is going on, on standard error.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(text: &str) {
         writeln!(std::io::stderr(), "{text}").ok();
     }
 
     /// Ends the report.
     pub(crate) fn finish(&self) {
-        self.note(&format!("{} figures", self.rows));
+        Self::note(&format!("{} figures", self.rows));
     }
 }
 

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     match measure(&arguments, &mut report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report.note(&format!("error: {error:#}"));
+            Report::note(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -71,7 +71,7 @@ fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
         GROUPS
             .iter()
             .flat_map(|group| group.names)
-            .for_each(|name| report.line(name));
+            .for_each(|name| Report::line(name));
         return Ok(());
     }
     let filter = Filter::new(&arguments.names);

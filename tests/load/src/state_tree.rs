@@ -9,7 +9,6 @@ use cloister_state_tree::{Hash, LeafCommit, LeafKey, MemoryStore, Tree};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 /// The figures of this group.
 pub(crate) const NAMES: &[&str] = &[
@@ -71,11 +70,22 @@ impl Workload {
     }
 }
 
-/// Microseconds since a moment, for each of `count` things.
-fn us_each(start: Instant, count: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
-    let count = count as f64;
-    start.elapsed().as_secs_f64() * 1e6 / count
+/// A point in the CPU time of this thread: what else runs on the machine does not count.
+#[derive(Clone, Copy)]
+pub(crate) struct CpuClock(cpu_time::ThreadTime);
+
+impl CpuClock {
+    /// Now.
+    pub(crate) fn start() -> Self {
+        Self(cpu_time::ThreadTime::now())
+    }
+
+    /// Microseconds since then for each of `count` things.
+    pub(crate) fn us_each(self, count: usize) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
+        let count = count as f64;
+        self.0.elapsed().as_secs_f64() * 1e6 / count
+    }
 }
 
 /// What one side needs, in microseconds.
@@ -87,7 +97,7 @@ struct Times {
 
 /// Measures both sides.
 pub(crate) fn run(filter: &Filter, report: &mut Report) -> anyhow::Result<()> {
-    report.note("state tree: filling 1,000,000 keys on both sides");
+    Report::note("state tree: filling 1,000,000 keys on both sides");
     let workload = Workload::new();
     let ours = ours(&workload)?;
     let theirs = peer::measure(&workload)?;
@@ -116,9 +126,9 @@ pub(crate) fn apply(
     version: u64,
     changes: &[(LeafKey, LeafCommit)],
 ) -> anyhow::Result<(f64, usize)> {
-    let start = Instant::now();
+    let start = CpuClock::start();
     let update = tree.update(version, changes)?;
-    let us_per_key = us_each(start, changes.len());
+    let us_per_key = start.us_each(changes.len());
     let bytes = update
         .pages()
         .iter()
@@ -150,21 +160,21 @@ fn ours(workload: &Workload) -> anyhow::Result<Times> {
         version += 1;
         us_per_key.push(apply(&tree, version, changes)?.0);
     }
-    let start = Instant::now();
+    let start = CpuClock::start();
     let proofs: Vec<_> = workload
         .proved
         .iter()
         .map(|key| tree.prove(version, key))
         .collect::<Result<_, _>>()?;
-    let proof_us = us_each(start, PROOFS);
+    let proof_us = start.us_each(PROOFS);
     let root = tree.root();
-    let start = Instant::now();
+    let start = CpuClock::start();
     for (key, proof) in workload.proved.iter().zip(&proofs) {
         proof
             .verify(&root, key)?
             .context("a key of the tree has no leaf")?;
     }
-    let verify_us = us_each(start, PROOFS);
+    let verify_us = start.us_each(PROOFS);
     Ok(Times {
         us_per_key: crate::figure::median(us_per_key),
         proof_us,

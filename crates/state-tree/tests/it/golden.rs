@@ -3,7 +3,9 @@
 use cloister_state_tree::{LeafCommit, LeafKey, MemoryStore, Page, PageId, Tree};
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Leaf `i` has a key of bytes `0x40 * i` and a commitment of bytes `i + 1`.

@@ -2,11 +2,10 @@
 //!
 //! Only the tree's own work is timed on both sides: writing to the store is not.
 
-use super::{PROOFS, Times, Workload, us_each};
+use super::{CpuClock, PROOFS, Times, Workload};
 use cloister_state_tree::{LeafCommit, LeafKey};
 use jmt::mock::MockTreeStore;
 use jmt::{KeyHash, Sha256Jmt};
-use std::time::Instant;
 
 fn apply(
     store: &MockTreeStore,
@@ -17,9 +16,9 @@ fn apply(
         .iter()
         .map(|(key, value)| (KeyHash(key.0), Some(value.0.to_vec())))
         .collect();
-    let start = Instant::now();
+    let start = CpuClock::start();
     let (root, update) = Sha256Jmt::new(store).put_value_set(values, version)?;
-    let us_per_key = us_each(start, changes.len());
+    let us_per_key = start.us_each(changes.len());
     store.write_tree_update_batch(update)?;
     Ok((root, us_per_key))
 }
@@ -41,18 +40,18 @@ pub(super) fn measure(workload: &Workload) -> anyhow::Result<Times> {
     }
     let root = newest.ok_or_else(|| anyhow::anyhow!("the workload has no batches"))?;
     let tree = Sha256Jmt::new(&store);
-    let start = Instant::now();
+    let start = CpuClock::start();
     let proofs: Vec<_> = workload
         .proved
         .iter()
         .map(|key| tree.get_with_proof(KeyHash(key.0), version))
         .collect::<Result<_, _>>()?;
-    let proof_us = us_each(start, PROOFS);
-    let start = Instant::now();
+    let proof_us = start.us_each(PROOFS);
+    let start = CpuClock::start();
     for (key, (value, proof)) in workload.proved.iter().zip(&proofs) {
         proof.verify(root, KeyHash(key.0), value.as_ref())?;
     }
-    let verify_us = us_each(start, PROOFS);
+    let verify_us = start.us_each(PROOFS);
     Ok(Times {
         us_per_key: crate::figure::median(us_per_key),
         proof_us,
