@@ -1,3 +1,7 @@
-//! Gives auditors the packages that a grant allows.
+//! The binary `cloister-disclosure`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cloister_service_kit::main::<cloister_disclosure_service::DisclosureService>()
+}
