@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use cloister_settings::SecretFile;
 use cloister_signer::KeySource;
 
+use crate::commands::audit::{Anchor, SourceArguments};
+use crate::commands::l1::DeployArguments;
+use crate::commands::verify::VerifyArguments;
 use crate::error::CliError;
 
 /// Work with a private EVM chain that is anchored to Ethereum
@@ -39,12 +42,74 @@ pub(crate) enum Command {
         #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
         listen: SocketAddr,
     },
+    /// Check a disclosure package against Ethereum; needs no access to Cloister
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArguments),
+    /// Verify or export an audit ledger
+    Audit {
+        /// What to do
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Look at batches
+    Batch {
+        /// What to do
+        #[command(subcommand)]
+        command: BatchCommand,
+    },
+    /// Work with the contracts on Ethereum
+    L1 {
+        /// What to do
+        #[command(subcommand)]
+        command: L1Command,
+    },
     /// Link wallets to yourself
     Wallet {
         /// What to do
         #[command(subcommand)]
         command: WalletCommand,
     },
+}
+
+/// What `cloister verify --help` says at the end.
+const VERIFY_HELP: &str = "Exit status: 0 verified, 1 not verified, 2 could not be checked\n\nExample:\n  \
+    cloister verify package.json --l1-rpc https://ethereum.example --rollup 0x…";
+
+/// `cloister audit …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Recompute the hash chain; exit status 1 when a row was changed, moved, added or removed
+    Verify {
+        /// Where the rows are
+        #[command(flatten)]
+        source: SourceArguments,
+        /// A head known from elsewhere (a batch header), as COUNT:HASH; may be given several times
+        #[arg(long = "anchor", value_name = "COUNT:HASH")]
+        anchors: Vec<Anchor>,
+    },
+    /// Print the rows as JSON lines
+    Export {
+        /// Where the rows are
+        #[command(flatten)]
+        source: SourceArguments,
+    },
+}
+
+/// `cloister batch …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Show a sealed batch and how far it is on its way to Ethereum
+    Show {
+        /// Its number
+        number: u64,
+    },
+}
+
+/// `cloister l1 …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum L1Command {
+    /// Deploy timelock, verifier router and Rollup for a new installation
+    Deploy(Box<DeployArguments>),
 }
 
 /// `cloister wallet …`

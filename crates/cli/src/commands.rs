@@ -1,6 +1,10 @@
 //! The subcommands, one file each.
 
+pub(crate) mod audit;
+pub(crate) mod batch;
+pub(crate) mod l1;
 pub(crate) mod rpc_proxy;
+pub(crate) mod verify;
 pub(crate) mod wallet;
 
 use cloister_settings::Url;

@@ -79,6 +79,24 @@ pub(crate) enum CliError {
     /// A text cannot be signed.
     #[error("the wallet's key cannot sign: {0}")]
     Signing(#[from] alloy::signers::Error),
+    /// The Ethereum node gives no usable answer.
+    #[error(transparent)]
+    L1(#[from] cloister_l1::L1Error),
+    /// The contracts could not be deployed.
+    #[error(transparent)]
+    Deploy(#[from] cloister_l1::DeployError),
+    /// The issuer's key is malformed.
+    #[error("the issuer's key cannot be used: {0}")]
+    IssuerKey(#[from] cloister_disclosure::KeyError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] cloister_store_pg::StoreError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] cloister_store_pg::ledger::LedgerError),
+    /// A line is no ledger row.
+    #[error(transparent)]
+    Export(#[from] cloister_audit::ExportError),
     /// An argument makes no sense.
     #[error("{0}")]
     Argument(String),

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, WalletCommand};
+use arguments::{Arguments, AuditCommand, BatchCommand, Command, L1Command, WalletCommand};
 use error::CliError;
 use http::Api;
 use session::SessionStore;
@@ -41,8 +41,17 @@ async fn main() -> ExitCode {
                 terminal::note(&format!("  because: {inner}"));
                 cause = inner.source();
             }
-            ExitCode::FAILURE
+            // 1 is kept for verdicts: not verified, tampered.
+            ExitCode::from(2)
         }
+    }
+}
+
+fn verdict(holds: bool) -> ExitCode {
+    if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -83,6 +92,23 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
             terminal::line(&serde_json::to_string_pretty(&who).unwrap_or_default());
         }
         Command::RpcProxy { listen } => commands::rpc_proxy::run(home.api()?, listen).await?,
+        Command::Verify(arguments) => return Ok(verdict(commands::verify::run(&arguments).await?)),
+        Command::Audit { command } => match command {
+            AuditCommand::Verify { source, anchors } => {
+                return Ok(verdict(commands::audit::verify(&source, &anchors).await?));
+            }
+            AuditCommand::Export { source } => commands::audit::export(&source).await?,
+        },
+        Command::Batch {
+            command: BatchCommand::Show { number },
+        } => {
+            commands::batch::show(&home.api()?, number).await?;
+        }
+        Command::L1 {
+            command: L1Command::Deploy(arguments),
+        } => {
+            commands::l1::deploy(*arguments).await?;
+        }
         Command::Wallet { command } => match command {
             WalletCommand::Link { key } => {
                 commands::wallet::link(&home.api()?, &key.source()?).await?
