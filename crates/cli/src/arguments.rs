@@ -8,6 +8,7 @@ use cloister_settings::SecretFile;
 use cloister_signer::KeySource;
 
 use crate::commands::audit::{Anchor, SourceArguments};
+use crate::commands::disclose::DiscloseCommand;
 use crate::commands::l1::DeployArguments;
 use crate::commands::verify::VerifyArguments;
 use crate::error::CliError;
@@ -45,6 +46,12 @@ pub(crate) enum Command {
     /// Check a disclosure package against Ethereum; needs no access to Cloister
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArguments),
+    /// Give, list and end rights to packages; take packages under them
+    Disclose {
+        /// What to do
+        #[command(subcommand)]
+        command: DiscloseCommand,
+    },
     /// Verify or export an audit ledger
     Audit {
         /// What to do

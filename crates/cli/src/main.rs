@@ -109,6 +109,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         } => {
             commands::l1::deploy(*arguments).await?;
         }
+        Command::Disclose { command } => commands::disclose::run(&home.api()?, command).await?,
         Command::Wallet { command } => match command {
             WalletCommand::Link { key } => {
                 commands::wallet::link(&home.api()?, &key.source()?).await?
