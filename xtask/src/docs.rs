@@ -157,9 +157,10 @@ fn word_problem(span: &str, known: &Known) -> Option<String> {
     (ours && !known.paths.contains(path) && !is_made(path)).then(|| format!("there is no `{path}`"))
 }
 
-/// Paths that exist only after a build or an installation.
+/// Paths that exist only after a build or an installation, or in every crate.
 fn is_made(path: &str) -> bool {
-    path.starts_with("target/")
+    path.starts_with("tests/it")
+        || path.starts_with("target/")
         || path.contains("node_modules")
         || path.starts_with("contracts/out")
 }

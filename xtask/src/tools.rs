@@ -12,6 +12,9 @@ use crate::{node, shell};
 /// linker.
 const RISCV: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 
+/// The compiler must be at least 1.N: the first releases of a Debian version carry an older one.
+const RUST_MINOR: u32 = 95;
+
 /// Installs what is missing and says so.
 pub(crate) fn install(root: &Path) -> Result<()> {
     let missing = missing_packages();
@@ -47,8 +50,29 @@ fn missing_packages() -> Vec<&'static str> {
     if !answers("npm") || !answers("node") {
         missing.extend(["nodejs", "npm"]);
     }
-    missing.extend(RISCV.into_iter().filter(|package| !is_installed(package)));
+    if !RISCV.into_iter().all(is_installed) || !is_recent(&debian_rustc()) {
+        missing.extend(RISCV);
+    }
     missing
+}
+
+/// What Debian's own compiler says about its version; nothing when it is absent.
+fn debian_rustc() -> String {
+    let done = Command::new("/usr/bin/rustc").arg("--version").output();
+    done.map_or_else(
+        |_| String::new(),
+        |done| String::from_utf8_lossy(&done.stdout).into_owned(),
+    )
+}
+
+/// Whether `rustc 1.N.…` is at least the workspace's `rust-version`.
+fn is_recent(version: &str) -> bool {
+    let minor = version
+        .strip_prefix("rustc 1.")
+        .and_then(|rest| rest.split('.').next());
+    minor
+        .and_then(|minor| minor.parse::<u32>().ok())
+        .is_some_and(|minor| minor >= RUST_MINOR)
 }
 
 fn has_postgres() -> bool {
@@ -109,5 +133,13 @@ mod tests {
         assert!(answers("cargo"));
         assert!(!answers("no-such-program"));
         assert!(!is_installed("no-such-package"));
+    }
+
+    #[test]
+    fn asks_for_a_recent_compiler() {
+        assert!(is_recent("rustc 1.96.0 (ac68faa20 2026-05-25)"));
+        assert!(is_recent("rustc 1.95.0"));
+        assert!(!is_recent("rustc 1.85.1 (4eb161250 2025-03-15)"));
+        assert!(!is_recent(""));
     }
 }
