@@ -31,17 +31,17 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Newest rows at or below a version, with the position of the page that was asked for.
 const READ: &str = "\
-    SELECT wanted.position, newest.page \
-    FROM unnest($2::bytea[]) WITH ORDINALITY AS wanted (id, position) \
+    SELECT wanted.position, newest.content \
+    FROM unnest($2::bytea[]) WITH ORDINALITY AS wanted (page, position) \
     CROSS JOIN LATERAL ( \
-        SELECT page FROM tree_page WHERE id = wanted.id AND version <= $1 \
+        SELECT content FROM tree_page WHERE tree_page.page = wanted.page AND version <= $1 \
         ORDER BY version DESC LIMIT 1 \
     ) AS newest";
 
 /// Rows that were superseded by one of the versions after `$1` up to `$2`.
 const PRUNE: &str = "\
     DELETE FROM tree_page AS old USING tree_page AS new \
-    WHERE new.version > $1 AND new.version <= $2 AND old.id = new.id AND old.version < new.version";
+    WHERE new.version > $1 AND new.version <= $2 AND old.page = new.page AND old.version < new.version";
 
 /// Reads the state tree's pages from Postgres.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ pub async fn write_pages(
             .i64(version)
             .bytes(&page.encode());
     }
-    rows.write(connection, "tree_page (id, version, page)")
+    rows.write(connection, "tree_page (page, version, content)")
         .await
 }
 
