@@ -236,7 +236,7 @@ mod tests {
     }
 
     // Defends SSQ-2.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_that_took_effect_unseen_is_not_repeated() {
         let (outcome, writes, reads) = run(
             [Err(away()), Ok(())].into(),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     // Defends SSQ-2.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_that_did_not_take_effect_is_repeated() {
         let (outcome, writes, reads) = run(
             [Err(away()), Ok(())].into(),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     // Defends SSQ-3.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn another_block_at_the_height_ends_the_process() {
         let (outcome, ..) = run(
             [Err(away())].into(),
@@ -270,7 +270,7 @@ mod tests {
         assert!(matches!(outcome, Err(Unresolved::Other(got)) if got == B256::repeat_byte(2)));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_writer_that_was_replaced_does_not_try_again() {
         let (outcome, ..) = run([Err(StoreError::Fenced)].into(), [].into()).await;
         assert!(matches!(
