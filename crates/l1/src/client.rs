@@ -183,6 +183,19 @@ impl EthClient {
         answer.map_err(|error| classify("eth_getTransactionCount", error))
     }
 
+    /// As [`EthClient::nonce`], as of one block.
+    ///
+    /// # Errors
+    /// [`L1Error`] when the node gives no usable answer.
+    pub async fn nonce_in(&self, account: Address, block: B256) -> Result<u64, L1Error> {
+        let answer = self
+            .provider
+            .get_transaction_count(account)
+            .block_id(BlockId::hash(block))
+            .await;
+        answer.map_err(|error| classify("eth_getTransactionCount", error))
+    }
+
     /// The tip the node suggests, in wei per gas.
     ///
     /// # Errors

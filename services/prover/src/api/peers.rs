@@ -1,0 +1,54 @@
+//! Which service may call which method: a closed table, deny by default (SPR-6).
+
+use cloister_proto::PeerName;
+use cloister_proto::code::with_code;
+use tonic::{Request, Status};
+
+/// A method of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    /// `GetStatus`.
+    GetStatus,
+    /// `GetBatchStatus`.
+    GetBatchStatus,
+}
+
+impl Method {
+    /// Who may call it. No wildcard: a new method does not compile until somebody decides.
+    const fn peers(self) -> &'static [&'static str] {
+        match self {
+            Self::GetStatus | Self::GetBatchStatus => &["gateway", "disclosure"],
+        }
+    }
+}
+
+/// Refuses a caller that the table does not name.
+pub(super) fn authorize<T>(request: &Request<T>, method: Method) -> Result<(), Status> {
+    let peer = PeerName::of(request)?;
+    if method.peers().contains(&peer.as_str()) {
+        return Ok(());
+    }
+    tracing::warn!(%peer, ?method, "refused a peer");
+    Err(with_code(
+        Status::permission_denied(format!("the service `{peer}` may not call this method")),
+        "peer_not_allowed",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spr_6_only_gateway_and_disclosure_read() {
+        for method in [Method::GetStatus, Method::GetBatchStatus] {
+            assert_eq!(method.peers(), ["gateway", "disclosure"]);
+        }
+    }
+
+    #[test]
+    fn spr_6_a_caller_without_a_certificate_is_refused() {
+        let refused = authorize(&Request::new(()), Method::GetStatus).expect_err("no certificate");
+        assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    }
+}

@@ -1,0 +1,101 @@
+//! Where is each transaction of ours?
+
+use cloister_l1::BlockRef;
+
+use super::{Committer, TurnError};
+use crate::app::model::{Intent, IntentState, Landed};
+
+impl Committer {
+    /// Looks for each transaction that is not final and writes what changed. That a transaction is
+    /// final is only noted in `intents`; [`Committer::finish`] writes it when its batches are.
+    pub(super) async fn observe(
+        &self,
+        intents: &mut [Intent],
+        head: &BlockRef,
+        finalized: Option<u64>,
+    ) -> Result<(), TurnError> {
+        for intent in intents {
+            let state = match self.find(intent).await? {
+                Some(landed) if finalized.is_some_and(|block| landed.block <= block) => {
+                    IntentState::Final(landed)
+                }
+                Some(landed) => IntentState::Included(landed),
+                None => {
+                    let used = self.client.nonce_in(intent.sender, head.hash).await?;
+                    if used > intent.nonce {
+                        IntentState::Lost
+                    } else {
+                        IntentState::Pending
+                    }
+                }
+            };
+            if state != intent.state {
+                report(intent, state);
+                if !matches!(state, IntentState::Final(_)) {
+                    self.store.set_intent(intent.id, state).await?;
+                }
+                intent.state = state;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes which transactions are final.
+    pub(super) async fn finish(&self, intents: &[Intent]) -> Result<(), TurnError> {
+        for intent in intents {
+            if matches!(intent.state, IntentState::Final(_)) {
+                self.store.set_intent(intent.id, intent.state).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The attempt that is in a block, if any: first the one that was there before.
+    async fn find(&self, intent: &Intent) -> Result<Option<Landed>, TurnError> {
+        let before = intent.landed().map(|landed| landed.hash);
+        let newest_first = intent.attempts.iter().rev().map(|attempt| attempt.hash);
+        let others = newest_first.filter(|hash| Some(*hash) != before);
+        for hash in before.into_iter().chain(others) {
+            if let Some(inclusion) = self.client.inclusion(hash).await? {
+                return Ok(Some(Landed {
+                    hash,
+                    block: inclusion.block_number,
+                    gas_used: inclusion.gas_used,
+                    succeeded: inclusion.succeeded,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn report(intent: &Intent, state: IntentState) {
+    let (nonce, first, last) = (intent.nonce, intent.first_batch, intent.last_batch);
+    match state {
+        IntentState::Included(landed) if landed.succeeded => {
+            crate::metrics::l1_transaction("included");
+            tracing::info!(nonce, first, last, transaction = %landed.hash, block = landed.block, "batches committed");
+        }
+        IntentState::Included(landed) => {
+            crate::metrics::l1_transaction("reverted");
+            tracing::error!(nonce, first, last, transaction = %landed.hash, block = landed.block, "commit reverted");
+        }
+        IntentState::Final(landed) => {
+            crate::metrics::l1_transaction("final");
+            tracing::info!(nonce, first, last, transaction = %landed.hash, "transaction is final");
+        }
+        IntentState::Pending => {
+            crate::metrics::l1_transaction("reorganised");
+            tracing::warn!(
+                nonce,
+                first,
+                last,
+                "ethereum took the transaction out of the chain"
+            );
+        }
+        IntentState::Lost => {
+            crate::metrics::l1_transaction("lost");
+            tracing::warn!(nonce, first, last, "another transaction took the nonce");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the prover knows: batches, and transactions on their way to Ethereum.
+
+use cloister_l1::{Address, B256, Bytes};
+use cloister_types::BatchHeader;
+
+/// Which private chain is anchored where. A database belongs to one of these for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The private chain.
+    pub chain_id: u64,
+    /// Its batch 0.
+    pub genesis_batch_hash: B256,
+    /// The Ethereum chain.
+    pub l1_chain_id: u64,
+    /// The contract on it.
+    pub rollup_contract: Address,
+}
+
+/// A batch as the sequencer sealed it, checked against its own hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedBatch {
+    /// Its number.
+    pub number: u64,
+    /// Hash of its header.
+    pub hash: B256,
+    /// Its header.
+    pub header: BatchHeader,
+    /// UNIX seconds.
+    pub sealed_at: u64,
+}
+
+/// How far a commit is on Ethereum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CommitDepth {
+    /// In a block.
+    Included,
+    /// Deep enough for this installation.
+    Confirmed,
+    /// Ethereum will not take it back.
+    Final,
+}
+
+/// Where a batch was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Commit {
+    /// The transaction.
+    pub transaction: B256,
+    /// Its block.
+    pub block: u64,
+    /// Gas that it used, for all batches in it.
+    pub gas_used: u64,
+    /// How deep it is.
+    pub depth: CommitDepth,
+}
+
+/// A batch whose commit is not final yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenBatch {
+    /// Its number.
+    pub number: u64,
+    /// Hash of its header.
+    pub hash: B256,
+    /// Where it was last seen committed.
+    pub commit: Option<Commit>,
+}
+
+/// Where a transaction of ours stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntentState {
+    /// In no block.
+    Pending,
+    /// In a block, by the attempt with this hash.
+    Included(Landed),
+    /// In a block that Ethereum will not take back.
+    Final(Landed),
+    /// Another transaction took its nonce.
+    Lost,
+}
+
+/// An attempt that is in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Landed {
+    /// The attempt.
+    pub hash: B256,
+    /// Its block.
+    pub block: u64,
+    /// Gas that it used.
+    pub gas_used: u64,
+    /// False: it reverted.
+    pub succeeded: bool,
+}
+
+/// One nonce of the committer given to one purpose, with all that was signed for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Intent {
+    /// Key in the database.
+    pub id: i64,
+    /// The account whose nonce it is.
+    pub sender: Address,
+    /// The nonce.
+    pub nonce: u64,
+    /// First batch that it commits.
+    pub first_batch: u64,
+    /// Last batch that it commits.
+    pub last_batch: u64,
+    /// Where it stands.
+    pub state: IntentState,
+    /// What was signed, oldest first; never empty.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Intent {
+    /// The attempt with the highest fees.
+    pub(crate) fn latest(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// Where it landed, if it did.
+    pub(crate) const fn landed(&self) -> Option<Landed> {
+        match self.state {
+            IntentState::Included(landed) | IntentState::Final(landed) => Some(landed),
+            IntentState::Pending | IntentState::Lost => None,
+        }
+    }
+
+    /// Whether it committed a batch.
+    pub(crate) fn committed(&self, number: u64) -> Option<Landed> {
+        self.landed().filter(|landed| {
+            landed.succeeded && (self.first_batch..=self.last_batch).contains(&number)
+        })
+    }
+}
+
+/// A signed transaction. Written before it is sent (SPR-1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// Its hash.
+    pub hash: B256,
+    /// The signed envelope.
+    pub raw: Bytes,
+    /// What it may cost.
+    pub fees: Fees,
+    /// Newest Ethereum block when it was signed.
+    pub signed_in_block: u64,
+}
+
+/// What one unit of gas may cost, in wei.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fees {
+    /// In all.
+    pub max_fee: u128,
+    /// For the block's builder.
+    pub tip: u128,
+}
+
+/// A new purpose for a nonce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewIntent {
+    /// The account whose nonce it is.
+    pub sender: Address,
+    /// The nonce.
+    pub nonce: u64,
+    /// First batch that it commits.
+    pub first_batch: u64,
+    /// Last batch that it commits.
+    pub last_batch: u64,
+    /// UNIX milliseconds.
+    pub created_at_ms: u64,
+    /// The first attempt.
+    pub attempt: Attempt,
+}

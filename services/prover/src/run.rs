@@ -1,0 +1,85 @@
+//! Wiring only.
+
+use std::sync::Arc;
+
+use cloister_l1::{Endpoint, EthClient};
+use cloister_service_kit::{Context, Error, Result, Service, grpc, listen};
+use cloister_signer::{LocalKey, TransactionSigner};
+use cloister_types::SystemClock;
+
+use crate::api;
+use crate::app::committer::Committer;
+use crate::app::health::Health;
+use crate::app::intake::Intake;
+use crate::config::Config;
+use crate::store::{MIGRATOR, Store};
+
+/// The service.
+#[derive(Debug)]
+pub(crate) struct Prover;
+
+impl Service for Prover {
+    const NAME: &'static str = "prover";
+    type Config = Config;
+
+    fn migrator() -> &'static sqlx::migrate::Migrator {
+        &MIGRATOR
+    }
+
+    async fn run(config: Config, context: Context) -> Result<()> {
+        let l1 = &config.l1;
+        let key: Arc<dyn TransactionSigner> = Arc::new(LocalKey::open(&l1.key_source())?);
+        let client = EthClient::connect(&Endpoint::new(l1.rpc_url.clone(), l1.request_timeout()))?;
+        let store = Store::new(context.database.clone());
+        let health = Arc::new(Health::default());
+        refuse_another_installation(&config, &store).await?;
+
+        let intake = Intake::new(
+            grpc::channel(&config.sequencer)?,
+            store.clone(),
+            Arc::clone(&health),
+            l1.chain_id,
+            l1.rollup_contract,
+        );
+        let check = context.readiness.check("sequencer");
+        context
+            .tasks
+            .spawn("intake", intake.run(context.shutdown.clone(), check));
+
+        let committer = Committer::new(
+            l1,
+            client,
+            store.clone(),
+            key,
+            Arc::new(SystemClock),
+            Arc::clone(&health),
+        )
+        .await?;
+        let check = context.readiness.check("ethereum");
+        context
+            .tasks
+            .spawn("committer", committer.run(context.shutdown.clone(), check));
+
+        let api = api::ProverApi::new(store, health, l1.chain_id, l1.rollup_contract);
+        let listener = listen("grpc", config.grpc.listen).await?;
+        grpc::serve(listener, api.routes(), &config.grpc, &context.shutdown).await?;
+        Ok(())
+    }
+}
+
+/// A database that was made for another contract is an operator's mistake: say so at once, also
+/// while the sequencer is away.
+async fn refuse_another_installation(config: &Config, store: &Store) -> Result<()> {
+    let Some(target) = store.target().await? else {
+        return Ok(());
+    };
+    let configured = (config.l1.chain_id, config.l1.rollup_contract);
+    if (target.l1_chain_id, target.rollup_contract) == configured {
+        return Ok(());
+    }
+    Err(Error::msg(format!(
+        "the database belongs to contract `{}` of Ethereum chain {}, and the configuration names \
+         `{}` of chain {}: use the database of this installation or an empty one",
+        target.rollup_contract, target.l1_chain_id, configured.1, configured.0
+    )))
+}
