@@ -1,3 +1,5 @@
-//! The authenticated, role-scoped door: JSON-RPC over HTTPS, OpenID Connect, policies and the audit ledger.
+//! The gateway; see the library of this package.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cloister_service_kit::main::<cloister_gateway::GatewayService>()
+}
