@@ -10,6 +10,7 @@
 //! figure that has a peer is measured side by side with it. Notes on the results are in
 //! `docs/performance.md`.
 
+mod erc20;
 mod figure;
 mod state_tree;
 
@@ -46,6 +47,11 @@ const GROUPS: &[Group] = &[
         names: state_tree::NAMES,
         by_default: true,
         run: state_tree::run,
+    },
+    Group {
+        names: erc20::NAMES,
+        by_default: true,
+        run: erc20::run,
     },
     Group {
         names: state_tree::heights::NAMES,

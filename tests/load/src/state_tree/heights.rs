@@ -6,18 +6,18 @@ use crate::{Figure, Filter, Report};
 
 /// The figures of this group; only measured when asked for.
 pub(crate) const NAMES: &[&str] = &[
-    "state_tree_height_2_us_per_key",
-    "state_tree_height_2_bytes_per_key",
-    "state_tree_height_3_us_per_key",
-    "state_tree_height_3_bytes_per_key",
-    "state_tree_height_4_us_per_key",
-    "state_tree_height_4_bytes_per_key",
-    "state_tree_height_5_us_per_key",
-    "state_tree_height_5_bytes_per_key",
-    "state_tree_height_6_us_per_key",
-    "state_tree_height_6_bytes_per_key",
-    "state_tree_height_8_us_per_key",
-    "state_tree_height_8_bytes_per_key",
+    "page_height_2_us_per_key",
+    "page_height_2_bytes_per_key",
+    "page_height_3_us_per_key",
+    "page_height_3_bytes_per_key",
+    "page_height_4_us_per_key",
+    "page_height_4_bytes_per_key",
+    "page_height_5_us_per_key",
+    "page_height_5_bytes_per_key",
+    "page_height_6_us_per_key",
+    "page_height_6_bytes_per_key",
+    "page_height_8_us_per_key",
+    "page_height_8_bytes_per_key",
 ];
 
 /// Measures each height.
