@@ -1,11 +1,14 @@
 //! The connection pool and named transactions.
 
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use cloister_settings::{DatabaseSection, SecretError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// How many times a named transaction is tried before its error is returned.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -89,13 +92,15 @@ impl Database {
     ///
     /// # Errors
     /// Whatever `work` returns, and database errors through `E: From<StoreError>`.
-    pub async fn run_tx<T, E, F>(&self, name: &'static str, mut work: F) -> Result<T, E>
+    pub async fn run_tx<'a, T, E, F>(&self, name: &'static str, mut work: F) -> Result<T, E>
     where
-        E: From<StoreError> + std::error::Error + 'static,
-        F: AsyncFnMut(&mut PgConnection) -> Result<T, E>,
+        T: Send,
+        E: From<StoreError> + std::error::Error + Send + 'static,
+        F: for<'c> FnMut(&'c mut Tx<'a>) -> TxFuture<'c, T, E> + Send + 'a,
     {
         let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let error = match self.attempt(&mut work).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -107,23 +112,50 @@ impl Database {
             tracing::debug!(transaction = name, attempt, %error, "transaction runs again");
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
             pause = (pause * 2).min(MAX_PAUSE);
+            attempt += 1;
         }
-        unreachable!("the loop above has no end but its returns")
     }
 
-    async fn attempt<T, E, F>(&self, work: &mut F) -> Result<T, E>
+    async fn attempt<'a, T, E, F>(&self, work: &mut F) -> Result<T, E>
     where
-        E: From<StoreError>,
-        F: AsyncFnMut(&mut PgConnection) -> Result<T, E>,
+        T: Send,
+        E: From<StoreError> + Send,
+        F: for<'c> FnMut(&'c mut Tx<'a>) -> TxFuture<'c, T, E> + Send + 'a,
     {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        let mut transaction = connection
-            .begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE")
-            .await
-            .map_err(StoreError::from)?;
+        let begin = self.pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE");
+        let inner = begin.await.map_err(StoreError::from)?;
+        let mut transaction = Tx {
+            inner,
+            scope: PhantomData,
+        };
         let value = work(&mut transaction).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.inner.commit().await.map_err(StoreError::from)?;
         Ok(value)
+    }
+}
+
+/// What the work of a transaction returns: `Box::pin(async move { … })`.
+pub type TxFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>;
+
+/// A transaction in progress; statements run on `&mut **tx`. The work may borrow what lives as long
+/// as `'a`.
+#[derive(Debug)]
+pub struct Tx<'a> {
+    inner: Transaction<'static, Postgres>,
+    scope: PhantomData<&'a ()>,
+}
+
+impl Deref for Tx<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
     }
 }
 
@@ -161,7 +193,7 @@ fn options(section: &DatabaseSection) -> Result<PgConnectOptions, StoreError> {
     } else {
         options.host(&section.host)
     };
-    // S: SPF-3. Validation asks for `ca_file` unless the server is on this machine.
+    // SPF-3: validation asks for `ca_file` unless the server is on this machine.
     Ok(match &section.ca_file {
         Some(path) => {
             if std::fs::metadata(path).is_err() {

@@ -12,11 +12,13 @@
 //!
 //! ```no_run
 //! # async fn example(section: &cloister_settings::DatabaseSection) -> Result<(), cloister_store_pg::StoreError> {
-//! use cloister_store_pg::Database;
+//! use cloister_store_pg::{Database, StoreError};
 //!
 //! let database = Database::connect(section).await?;
-//! let one: i32 = database
-//!     .run_tx("read_one", async |tx| Ok(sqlx::query_scalar("SELECT 1").fetch_one(&mut *tx).await?))
+//! let one = database
+//!     .run_tx::<i32, StoreError, _>("read_one", |tx| {
+//!         Box::pin(async move { Ok(sqlx::query_scalar("SELECT 1").fetch_one(&mut **tx).await?) })
+//!     })
 //!     .await?;
 //! # assert_eq!(one, 1);
 //! # Ok(())
@@ -29,4 +31,4 @@ pub mod ledger;
 pub mod schema;
 pub mod tree;
 
-pub use database::{Database, MAX_ATTEMPTS, StoreError, is_retryable};
+pub use database::{Database, MAX_ATTEMPTS, StoreError, Tx, TxFuture, is_retryable};

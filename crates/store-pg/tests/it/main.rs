@@ -13,7 +13,7 @@ use cloister_test_kit::postgres::{self, Cluster};
 
 /// A database of its own; all ends with this value.
 pub(crate) struct Store {
-    pub(crate) cluster: Cluster,
+    _cluster: Cluster,
     pub(crate) section: DatabaseSection,
     _folder: tempfile::TempDir,
 }
@@ -36,7 +36,7 @@ impl Store {
             ca_file: None,
         };
         Self {
-            cluster,
+            _cluster: cluster,
             section,
             _folder: folder,
         }

@@ -29,31 +29,39 @@ async fn with_counter(store: &Store) -> Database {
     database
 }
 
-#[tokio::test]
-async fn a_conflict_runs_the_transaction_again_and_loses_no_update() {
-    let store = Store::start().await;
-    let database = with_counter(&store).await;
-    let (barrier, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
-    let add = |barrier: Arc<Barrier>, runs: Arc<AtomicU32>, database: Database| async move {
-        let mut first = true;
-        database
-            .run_tx("add_one", async |tx| {
-                runs.fetch_add(1, Ordering::SeqCst);
+/// Adds one to the counter; the first run waits at the barrier between reading and writing.
+async fn add(
+    barrier: Arc<Barrier>,
+    runs: Arc<AtomicU32>,
+    database: Database,
+) -> Result<(), StoreError> {
+    let (barrier, first) = (&barrier, &AtomicU32::new(0));
+    database
+        .run_tx("add_one", |tx| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
                 let n: i64 = sqlx::query_scalar("SELECT n FROM counter")
-                    .fetch_one(&mut *tx)
+                    .fetch_one(&mut **tx)
                     .await?;
-                // Both have read before either writes: one of them must fail.
-                if std::mem::take(&mut first) {
+                if first.fetch_add(1, Ordering::SeqCst) == 0 {
                     barrier.wait().await;
                 }
                 sqlx::query("UPDATE counter SET n = $1")
                     .bind(n + 1)
-                    .execute(&mut *tx)
+                    .execute(&mut **tx)
                     .await?;
-                Ok::<(), StoreError>(())
+                Ok(())
             })
-            .await
-    };
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_conflict_runs_the_transaction_again_and_loses_no_update() {
+    let store = Store::start().await;
+    let database = with_counter(&store).await;
+    // Both read before either writes: one of them must fail.
+    let (barrier, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
     // In tasks of their own: what `run_tx` returns must be fit for that.
     let one = tokio::spawn(add(
         Arc::clone(&barrier),
@@ -80,14 +88,16 @@ async fn an_error_of_the_caller_rolls_back_and_is_not_tried_again() {
     let store = Store::start().await;
     let database = with_counter(&store).await;
     let mut runs = 0;
-    let result = database
-        .run_tx("spend", async |tx| {
+    let result: Result<(), Refused> = database
+        .run_tx("spend", |tx| {
             runs += 1;
-            sqlx::query("UPDATE counter SET n = 9")
-                .execute(&mut *tx)
-                .await
-                .map_err(StoreError::from)?;
-            Err::<(), _>(Refused::InsufficientFunds)
+            Box::pin(async move {
+                sqlx::query("UPDATE counter SET n = 9")
+                    .execute(&mut **tx)
+                    .await
+                    .map_err(StoreError::from)?;
+                Err(Refused::InsufficientFunds)
+            })
         })
         .await;
     assert!(
@@ -104,12 +114,14 @@ async fn gives_up_after_a_bounded_number_of_attempts() {
     let database = store.connect().await;
     let mut runs = 0;
     let result: Result<(), StoreError> = database
-        .run_tx("always_conflicts", async |tx| {
+        .run_tx("always_conflicts", |tx| {
             runs += 1;
-            sqlx::query("DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$")
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
+            Box::pin(async move {
+                let conflict =
+                    "DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$";
+                sqlx::query(conflict).execute(&mut **tx).await?;
+                Ok(())
+            })
         })
         .await;
     assert!(result.is_err());
@@ -121,37 +133,37 @@ async fn a_lost_connection_runs_the_transaction_again() {
     let store = Store::start().await;
     let database = with_counter(&store).await;
     let other = store.connect().await;
-    let mut killed = false;
-    database
-        .run_tx("add_one", async |tx| {
-            if !std::mem::replace(&mut killed, true) {
-                let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-                    .fetch_one(&mut *tx)
+    let (other, mut runs) = (&other, 0);
+    let result: Result<(), StoreError> = database
+        .run_tx("add_one", |tx| {
+            runs += 1;
+            let first = runs == 1;
+            Box::pin(async move {
+                if first {
+                    let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+                        .fetch_one(&mut **tx)
+                        .await?;
+                    let end = sqlx::query("SELECT pg_terminate_backend($1)").bind(own);
+                    end.execute(other.pool()).await?;
+                }
+                sqlx::query("UPDATE counter SET n = n + 1")
+                    .execute(&mut **tx)
                     .await?;
-                sqlx::query("SELECT pg_terminate_backend($1)")
-                    .bind(own)
-                    .execute(other.pool())
-                    .await?;
-            }
-            sqlx::query("UPDATE counter SET n = n + 1")
-                .execute(&mut *tx)
-                .await?;
-            Ok::<(), StoreError>(())
+                Ok(())
+            })
         })
-        .await
-        .unwrap();
+        .await;
+    result.unwrap();
     assert_eq!(counter(&database).await, 1);
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_and_not_told() {
-    let mut store = Store::start().await;
-    let path = store.section.password_file.path().to_owned();
-    std::fs::write(path, "not-the-password").unwrap();
+    let store = Store::start().await;
+    std::fs::write(store.section.password_file.path(), "not-the-password").unwrap();
     let error = Database::connect(&store.section).await.unwrap_err();
     assert!(
         !format!("{error} {error:?}").contains("not-the-password"),
         "{error:?}"
     );
-    store.cluster.stop().await.unwrap();
 }
