@@ -19,8 +19,11 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// The CA file is not a list of PEM certificates.
-    #[error("the certificate authority for the identity provider is not PEM")]
-    Certificate(#[source] reqwest::Error),
+    #[error("the certificate authority for the identity provider is not PEM: {reason}")]
+    Certificate {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The client cannot be made.
     #[error("cannot make an HTTPS client")]
     Client(#[source] reqwest::Error),
@@ -82,12 +85,20 @@ impl HttpClient {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
-        if let Some(pem) = ca_pem {
-            let trusted = Certificate::from_pem_bundle(pem).map_err(HttpError::Certificate)?;
-            builder = builder.tls_certs_only(trusted);
+        let Some(pem) = ca_pem else {
+            return Ok(Self {
+                client: builder.build().map_err(HttpError::Client)?,
+            });
+        };
+        let refuse = |reason: String| HttpError::Certificate { reason };
+        let trusted =
+            Certificate::from_pem_bundle(pem).map_err(|error| refuse(error.to_string()))?;
+        if trusted.is_empty() {
+            return Err(refuse("it holds no certificate".to_owned()));
         }
+        builder = builder.tls_certs_only(trusted);
         Ok(Self {
-            client: builder.build().map_err(HttpError::Client)?,
+            client: builder.build().map_err(|error| refuse(error.to_string()))?,
         })
     }
 
