@@ -117,6 +117,17 @@ pub fn wallet_not_linked() -> RpcError {
     .field("rule", "link_wallet")
 }
 
+/// The wallet that signed a transaction is not one of the caller's.
+#[must_use]
+pub fn signer_not_linked() -> RpcError {
+    RpcError::new(
+        Code::SignerNotLinked,
+        "the wallet that signed is not linked to you: link it by signing a challenge \
+         (POST /wallets/challenge)",
+    )
+    .field("rule", "link_wallet")
+}
+
 /// The caller has no wallet at all.
 #[must_use]
 pub fn no_wallet() -> RpcError {

@@ -52,6 +52,21 @@ pub enum UpstreamError {
 impl UpstreamError {
     fn new(part: &'static str, status: &Status) -> Self {
         use tonic::Code;
+        match code_of(status) {
+            Some("unavailable") => {
+                return Self::Unavailable {
+                    part,
+                    reason: status.message().to_owned(),
+                };
+            }
+            Some("internal") => {
+                return Self::Failed {
+                    part,
+                    reason: status.message().to_owned(),
+                };
+            }
+            Some(_) | None => {}
+        }
         if let Some(code) = code_of(status) {
             let (code, message) = (code.to_owned(), status.message().to_owned());
             return Self::Refused {

@@ -35,52 +35,48 @@ pub fn upstream(error: &UpstreamError) -> RpcError {
     }
 }
 
-/// The sequencer's stable codes in the words that wallets look for.
-fn refusal(code: &str, message: &str) -> RpcError {
-    let (code, words) = match code {
+/// The sequencer's stable codes in the words that wallets look for. `data.code` stays its own.
+fn refusal(name: &str, message: &str) -> RpcError {
+    let (code, words) = match name {
         "nonce_too_low" => (Code::NonceTooLow, "nonce too low"),
-        "nonce_too_high" | "nonce_gap" => (Code::NonceTooHigh, "nonce too high"),
-        "insufficient_funds" => (
+        "nonce_too_high" | "nonce_overflow" => (Code::NonceTooHigh, "nonce too high"),
+        "insufficient_funds" | "cost_overflow" => (
             Code::InsufficientFunds,
             "insufficient funds for gas * price + value",
         ),
         "intrinsic_gas_too_low" => (Code::IntrinsicGasTooLow, "intrinsic gas too low"),
-        "gas_limit_too_high" | "gas_limit_above_block" => {
+        "gas_limit_above_block" | "gas_limit_above_cap" => {
             (Code::GasLimitTooHigh, "exceeds block gas limit")
         }
         "fee_too_low" => (Code::FeeTooLow, "max fee per gas less than block base fee"),
-        "tip_above_fee_cap" => (
+        "priority_fee_above_max_fee" => (
             Code::TipAboveFeeCap,
             "max priority fee per gas higher than max fee per gas",
         ),
-        "replacement_underpriced" | "underpriced_replacement" => (
+        "underpriced_replacement" | "replaced" => (
             Code::ReplacementUnderpriced,
             "replacement transaction underpriced",
         ),
         "already_known" => (Code::AlreadyKnown, "already known"),
-        "init_code_too_large" | "initcode_too_large" => {
-            (Code::InitCodeTooLarge, "max initcode size exceeded")
-        }
+        "code_size_exceeded" => (Code::InitCodeTooLarge, "max initcode size exceeded"),
         "sender_has_code" => (Code::SenderHasCode, "sender not an eoa"),
         "transaction_too_large" => (Code::TransactionTooLarge, "oversized data"),
-        "mempool_full" | "sender_full" => (Code::MempoolFull, "txpool is full"),
-        "blob_transaction" => (Code::BlobTransaction, "transaction type not supported"),
+        "mempool_full" | "sender_limit" => (Code::MempoolFull, "txpool is full"),
+        "unsupported_transaction_type" => (Code::BlobTransaction, "transaction type not supported"),
         "not_replay_protected" => (
             Code::NotReplayProtected,
             "only replay-protected (EIP-155) transactions allowed over RPC",
         ),
         "wrong_chain_id" => (Code::WrongChainId, "invalid chain id for signer"),
-        "invalid_signature" => (Code::InvalidSignature, "invalid sender"),
-        "invalid_transaction" | "malformed_transaction" => {
-            (Code::InvalidTransaction, "rlp: not a transaction")
-        }
-        "inclusion_timeout" => (Code::InclusionTimeout, "timeout"),
+        "signature_high_s" | "signature_invalid" => (Code::InvalidSignature, "invalid sender"),
+        "transaction_malformed" => (Code::InvalidTransaction, "rlp: not a transaction"),
+        "busy" | "limit_exceeded" => (Code::LimitExceeded, "limit exceeded"),
         other => {
-            tracing::warn!(code = other, message, "a refusal without a code of its own");
+            tracing::warn!(code = other, message, "a refusal without words of its own");
             (Code::Rejected, "rejected")
         }
     };
-    RpcError::new(code, format!("{words}: {message}"))
+    RpcError::new(code, format!("{words}: {message}")).field("code", name)
 }
 
 /// How a call ended, as `eth_call` answers it.
@@ -131,7 +127,7 @@ mod tests {
             ("insufficient_funds", "insufficient funds"),
             ("intrinsic_gas_too_low", "intrinsic gas too low"),
             (
-                "replacement_underpriced",
+                "underpriced_replacement",
                 "replacement transaction underpriced",
             ),
             ("already_known", "already known"),

@@ -31,6 +31,8 @@ pub enum Code {
     NoWallet,
     /// The wallet in the request is not one of the principal's.
     WalletNotLinked,
+    /// The wallet that signed the transaction is not one of the principal's.
+    SignerNotLinked,
     /// The call reverted.
     Reverted,
     /// The call stopped without a revert: out of gas, an invalid opcode.
@@ -93,6 +95,7 @@ impl Code {
         Self::HistoricalState,
         Self::NoWallet,
         Self::WalletNotLinked,
+        Self::SignerNotLinked,
         Self::Reverted,
         Self::ExecutionFailed,
         Self::InvalidTransaction,
@@ -126,7 +129,11 @@ impl Code {
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
             Self::Internal => -32603,
-            Self::Unauthenticated | Self::Denied | Self::WalletNotLinked | Self::NoWallet => -32001,
+            Self::Unauthenticated
+            | Self::Denied
+            | Self::WalletNotLinked
+            | Self::SignerNotLinked
+            | Self::NoWallet => -32001,
             Self::Unavailable => -32003,
             Self::MethodRefused => -32004,
             Self::LimitExceeded => -32005,
@@ -173,23 +180,24 @@ impl Code {
             Self::HistoricalState => "historical_state",
             Self::NoWallet => "no_wallet",
             Self::WalletNotLinked => "wallet_not_linked",
+            Self::SignerNotLinked => "signer_not_linked",
             Self::Reverted => "reverted",
             Self::ExecutionFailed => "execution_failed",
-            Self::InvalidTransaction => "invalid_transaction",
-            Self::BlobTransaction => "blob_transaction",
+            Self::InvalidTransaction => "transaction_malformed",
+            Self::BlobTransaction => "unsupported_transaction_type",
             Self::NotReplayProtected => "not_replay_protected",
             Self::WrongChainId => "wrong_chain_id",
-            Self::InvalidSignature => "invalid_signature",
+            Self::InvalidSignature => "signature_invalid",
             Self::NonceTooLow => "nonce_too_low",
             Self::NonceTooHigh => "nonce_too_high",
             Self::InsufficientFunds => "insufficient_funds",
             Self::IntrinsicGasTooLow => "intrinsic_gas_too_low",
-            Self::GasLimitTooHigh => "gas_limit_too_high",
+            Self::GasLimitTooHigh => "gas_limit_above_block",
             Self::FeeTooLow => "fee_too_low",
-            Self::TipAboveFeeCap => "tip_above_fee_cap",
-            Self::ReplacementUnderpriced => "replacement_underpriced",
+            Self::TipAboveFeeCap => "priority_fee_above_max_fee",
+            Self::ReplacementUnderpriced => "underpriced_replacement",
             Self::AlreadyKnown => "already_known",
-            Self::InitCodeTooLarge => "init_code_too_large",
+            Self::InitCodeTooLarge => "code_size_exceeded",
             Self::SenderHasCode => "sender_has_code",
             Self::TransactionTooLarge => "transaction_too_large",
             Self::MempoolFull => "mempool_full",
@@ -321,7 +329,7 @@ mod tests {
     fn codes_are_unique_and_complete() {
         let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), Code::ALL.len());
-        assert_eq!(Code::ALL.len(), 35);
+        assert_eq!(Code::ALL.len(), 36);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U64};
 use cloister_proto::prover::v1 as pb;
 use cloister_proto::prover::v1::prover_client::ProverClient;
 use serde::Serialize;
@@ -33,8 +33,10 @@ pub enum BatchState {
 pub struct L1Transaction {
     /// Its hash.
     pub hash: B256,
+    /// Gas that it used.
+    pub gas_used: U64,
     /// Ethereum block.
-    pub block_number: u64,
+    pub block_number: U64,
 }
 
 /// The lifecycle of one batch.
@@ -111,7 +113,8 @@ fn transactions(messages: &[pb::L1Transaction]) -> Result<Vec<L1Transaction>, Up
                 .map_err(|_| UpstreamError::malformed(PART, "hash"))?;
             Ok(L1Transaction {
                 hash,
-                block_number: message.block_number,
+                gas_used: U64::from(message.gas_used),
+                block_number: U64::from(message.block_number),
             })
         })
         .collect()

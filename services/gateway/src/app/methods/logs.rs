@@ -16,7 +16,7 @@ use crate::rpc::{Code, RpcError};
 use crate::upstream::sequencer::BlockKey;
 
 /// Most addresses, and most topics in one position.
-const MAX_ALTERNATIVES: usize = 1_000;
+const MAX_ALTERNATIVES: usize = 64;
 /// Logs that are asked of the sequencer at once.
 const PAGE_LOGS: u32 = 10_000;
 

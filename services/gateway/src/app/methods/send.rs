@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Answer, execute, json as answer};
 use crate::app::model::Call;
 use crate::app::op::Op;
-use crate::app::{failure, render, wallet_not_linked};
+use crate::app::{failure, render, signer_not_linked};
 use crate::rpc::params::Params;
 use crate::rpc::{Code, RpcError};
 use crate::store::contracts::Deployment;
@@ -67,7 +67,7 @@ async fn submit(
         let resource = format!("account:{:?}", signed.sender);
         op.record_rule("signer-not-linked", &resource, Outcome::Denied)
             .await?;
-        return Err(wallet_not_linked());
+        return Err(signer_not_linked());
     }
     let deployment = match authorize(op, &signed).await? {
         None => None,
@@ -80,10 +80,14 @@ async fn submit(
         Ok(Ok((_, block))) => block,
         Ok(Err(UpstreamError::TimedOut { .. })) | Err(_) => return Err(timed_out(signed.hash)),
         Ok(Err(error)) => {
-            if let (Some(deployment), UpstreamError::Refused { .. }) = (&deployment, &error) {
+            let refused = matches!(error, UpstreamError::Refused { .. });
+            if let Some(deployment) = deployment.as_ref().filter(|_| refused) {
                 op.app.withdraw(deployment).await;
             }
-            return Err(failure::upstream(&error));
+            let answer = failure::upstream(&error);
+            // Unless it was refused, it may be in a block yet: never sign another blindly.
+            let hash = (!refused).then(|| json!(signed.hash));
+            return Err(hash.map_or(answer.clone(), |hash| answer.field("transactionHash", hash)));
         }
     };
     if let Some(deployment) = &deployment {
