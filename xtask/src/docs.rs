@@ -95,7 +95,9 @@ fn problems_in(file: &str, text: &str, known: &Known) -> Vec<String> {
                 .into_iter()
                 .for_each(&mut refuse);
             if !fenced {
-                word_problem(span, known).into_iter().for_each(&mut refuse);
+                word_problem(file, span, known)
+                    .into_iter()
+                    .for_each(&mut refuse);
             }
         }
         if !fenced {
@@ -136,9 +138,10 @@ fn command_problems(code: &str, known: &Known) -> Vec<String> {
 }
 
 /// A path or a package in a code span outside code blocks.
-fn word_problem(span: &str, known: &Known) -> Option<String> {
+fn word_problem(file: &str, span: &str, known: &Known) -> Option<String> {
     let word = span.trim_end_matches('/');
-    if word.contains(|letter: char| letter.is_whitespace() || "<>*{}…$()\"'=|".contains(letter)) {
+    if word.contains(|letter: char| letter.is_whitespace() || "<>*{}…$()\"'=|+".contains(letter))
+    {
         return None;
     }
     if let Some(name) = word.split("::").next().filter(|_| word.contains("::")) {

@@ -18,11 +18,18 @@ const FOLDERS: [&str; 3] = [
 /// Services by name; the program is `cloister-<name>`.
 const SERVICES: [&str; 4] = ["gateway", "sequencer", "disclosure", "prover"];
 /// Documents that programs print about themselves: program, command, file.
-const PRINTED: [(&str, &str, &str); 1] = [(
-    "cloister-gateway",
-    "print-method-table",
-    "docs/reference/rpc-methods.md",
-)];
+const PRINTED: [(&str, &str, &str); 2] = [
+    (
+        "cloister-gateway",
+        "print-method-table",
+        "docs/reference/rpc-methods.md",
+    ),
+    (
+        "cloister-disclosure",
+        "print-openapi",
+        "docs/reference/disclosure.openapi.json",
+    ),
+];
 
 /// Builds the programs that make the files.
 pub(crate) fn build(root: &Path) -> Result<()> {

@@ -149,7 +149,7 @@ async fn serve_with_logs<S: Service>(config: S::Config) -> Result<()> {
     let readiness = Readiness::default();
     let metrics = Metrics::install()?;
     let database_check = readiness.check("database");
-    watch_signals(&tasks, &shutdown)?;
+    watch_signals(&shutdown)?;
     let listener = crate::listen("admin", config.admin().listen).await?;
     let admin = admin::serve(
         listener,
@@ -200,11 +200,12 @@ async fn serve_with_logs<S: Service>(config: S::Config) -> Result<()> {
 }
 
 /// SIGTERM or SIGINT begins step one; the end of the grace period or a second signal step two.
-fn watch_signals(tasks: &Tasks, shutdown: &Shutdown) -> Result<()> {
+fn watch_signals(shutdown: &Shutdown) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let shutdown = shutdown.clone();
-    tasks.spawn("signals", async move {
+    // Not among the tasks that the end waits for: it would wait out the grace period.
+    tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -218,7 +219,6 @@ fn watch_signals(tasks: &Tasks, shutdown: &Shutdown) -> Result<()> {
             () = tokio::time::sleep(GRACE) => {}
         }
         shutdown.leave();
-        Ok(())
     });
     Ok(())
 }

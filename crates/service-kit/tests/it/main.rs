@@ -3,3 +3,4 @@
 mod grpc;
 mod https;
 mod pki;
+mod process;

@@ -1,0 +1,1 @@
+CREATE TABLE skeleton (id bigint PRIMARY KEY);
