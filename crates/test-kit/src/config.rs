@@ -221,11 +221,7 @@ pub(crate) fn of(stack: &Stack, name: ServiceName, admin: u16) -> anyhow::Result
     let ports = &stack.ports;
     Ok(match name {
         ServiceName::Sequencer => {
-            format!(
-                "state_secret_file = \"state-secret\"\n{}{common}{}",
-                policies(),
-                sequencer(stack)
-            )
+            format!("{common}{}", sequencer(stack))
         }
         ServiceName::Prover => format!(
             "{common}{}{}{}",

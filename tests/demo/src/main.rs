@@ -1,3 +1,75 @@
-//! Starts the whole stack on one machine and plays the demo story.
+//! Starts the whole stack on one machine and plays the demo story, showing its progress.
+//!
+//! ```text
+//! main ──► start (Postgres, Ethereum, provider, services, contracts)
+//!     └──► story (log in, transact, be refused, oversee, anchor, disclose, verify)
+//!     └──► report (progress on the terminal, summary.json)
+//! ```
 
-fn main() {}
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use cloister_test_kit::stack::{Options, Stack};
+use cloister_test_kit::tools;
+
+mod report;
+mod start;
+mod story;
+mod terminal;
+
+use report::Report;
+
+/// Starts Cloister on this machine with demo people and plays its story.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Stop everything at the end; exit with 0 only if every step held
+    #[arg(long)]
+    exit: bool,
+    /// Where to write the summary
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let summary = arguments
+        .summary
+        .unwrap_or_else(|| tools::checkout().join("target/demo/summary.json"));
+    match run(arguments.exit, &summary).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(exit: bool, summary: &std::path::Path) -> anyhow::Result<bool> {
+    let mut stack = Stack::prepare(Options {
+        durable: true,
+        ..Options::default()
+    })?;
+    let mut report = Report::default();
+    let mut played = start::start(&mut stack, &mut report).await;
+    if played.is_ok() {
+        if !exit {
+            terminal::welcome(&stack)?;
+        }
+        played = story::play(&mut stack, &mut report).await;
+    }
+    if played.is_ok() && !exit {
+        report.write(summary)?;
+        report.print(summary);
+        terminal::wait_for_end(&mut stack).await?;
+    }
+    let stopped = report.step("stop everything", stack.stop()).await;
+    report.write(summary)?;
+    if exit || played.is_err() {
+        report.print(summary);
+    }
+    Ok(played.is_ok() && stopped.is_ok() && report.all_held())
+}

@@ -133,11 +133,12 @@ fn as_json(verdict: &Verdict) -> String {
     let value = match verdict {
         Verdict::Verified(report) => serde_json::json!({"verified": true, "report": report}),
         Verdict::Rejected(error) => {
-            serde_json::json!({"verified": false, "reason": error.to_string()})
+            let (code, reason) = (error.code(), error.to_string());
+            serde_json::json!({"verified": false, "code": code, "reason": reason})
         }
         Verdict::NotAnchored(batch) => {
             let reason = format!("Ethereum does not know batch {batch}");
-            serde_json::json!({"verified": false, "reason": reason})
+            serde_json::json!({"verified": false, "code": "not_anchored", "reason": reason})
         }
     };
     value.to_string()
@@ -146,7 +147,17 @@ fn as_json(verdict: &Verdict) -> String {
 fn in_words(verdict: &Verdict) {
     match verdict {
         Verdict::Verified(report) => {
-            terminal::line("VERIFIED");
+            let state = match report.state {
+                AnchorState::Committed => "committed to Ethereum, not proved yet",
+                AnchorState::Proved => "proved on Ethereum, not final yet",
+                AnchorState::Finalized => "proved and final on Ethereum",
+            };
+            terminal::line(&format!(
+                "VERIFIED: {} at batch {} of chain {}, which is {state}",
+                report.claim.kind().replace('_', " "),
+                report.batch,
+                report.chain_id
+            ));
             list("Proved:", &report.proved);
             list("Stated by the issuer, not proved:", &report.asserted);
             list("Not covered:", &report.not_covered);

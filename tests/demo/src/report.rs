@@ -1,0 +1,109 @@
+//! Progress on the terminal, and the summary file.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+
+/// One step of the demo.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Step {
+    name: String,
+    ok: bool,
+    seconds: f64,
+}
+
+/// An Ethereum transaction of the batch.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct L1Transaction {
+    /// Transaction hash.
+    pub(crate) hash: String,
+    /// Gas used.
+    pub(crate) gas: u64,
+}
+
+/// How far the demo's batch came.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Batch {
+    /// Batch number.
+    pub(crate) number: u64,
+    /// sealed, committed, proved or finalized.
+    pub(crate) state: String,
+    /// Transactions that committed it.
+    pub(crate) commit_transactions: Vec<L1Transaction>,
+}
+
+/// All that happened; its fields are the stable fields of `summary.json`.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    steps: Vec<Step>,
+    batch: Option<Batch>,
+}
+
+impl Report {
+    /// Runs one step, shows it and records how it went.
+    pub(crate) async fn step<T>(
+        &mut self,
+        name: &str,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let mut terminal = std::io::stdout();
+        let _ = write!(terminal, "  {name} … ");
+        let _ = terminal.flush();
+        let begun = Instant::now();
+        let outcome = work.await;
+        let seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        let _ = match &outcome {
+            Ok(_) => writeln!(terminal, "ok ({seconds:.1} s)"),
+            Err(error) => writeln!(terminal, "FAILED ({seconds:.1} s): {error:#}"),
+        };
+        self.steps.push(Step {
+            name: name.to_owned(),
+            ok: outcome.is_ok(),
+            seconds,
+        });
+        outcome
+    }
+
+    /// Records the batch.
+    pub(crate) fn set_batch(&mut self, batch: Batch) {
+        self.batch = Some(batch);
+    }
+
+    /// Whether every step held.
+    pub(crate) fn all_held(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| step.ok)
+    }
+
+    /// Writes the summary.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(self)?))?;
+        Ok(())
+    }
+
+    /// Shows the summary.
+    pub(crate) fn print(&self, path: &Path) {
+        let held = self.steps.iter().filter(|step| step.ok).count();
+        let seconds: f64 = self.steps.iter().map(|step| step.seconds).sum();
+        let mut text = format!(
+            "\n{held} of {} steps held in {seconds:.0} s.\n",
+            self.steps.len()
+        );
+        if let Some(batch) = &self.batch {
+            text += &format!("Batch {} is {} on Ethereum", batch.number, batch.state);
+            for transaction in &batch.commit_transactions {
+                text += &format!(" ({} gas in {})", transaction.gas, transaction.hash);
+            }
+            text += ".\n";
+            if batch.state == "committed" {
+                text += "Committed is not proved: Ethereum holds its root but has not checked a proof.\n";
+            }
+        }
+        text += &format!("Summary: {}\n", path.display());
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+}
