@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Time that tasks have to end after step two.
 const LEAVE: Duration = Duration::from_secs(2);
 /// How long a service waits for its database when it starts.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(5);
 /// How often histogram samples are folded together.
@@ -228,9 +228,8 @@ async fn connect(section: &cloister_settings::DatabaseSection) -> Result<Databas
     let database = Database::connect_lazy(section)?;
     let deadline = tokio::time::Instant::now() + DATABASE_PATIENCE;
     loop {
-        let error = match database.pool().acquire().await {
-            Ok(_) => return Ok(database),
-            Err(error) => error,
+        let Err(error) = database.pool().acquire().await else {
+            return Ok(database);
         };
         let waiting = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
         if !waiting || tokio::time::Instant::now() >= deadline {
