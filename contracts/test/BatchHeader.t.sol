@@ -21,6 +21,22 @@ contract BatchHeaderTest is Test {
         eq(hash, GOLDEN, "golden batch hash");
     }
 
+    /// @dev The same bytes as every other implementation: tests/vectors/headers.json.
+    function test_agrees_with_the_golden_vectors() external view {
+        string memory json = vm.readFile("../tests/vectors/headers.json");
+        bytes32 hash = BatchHeader.hash(
+            uint64(vm.parseJsonUint(json, ".batch.chain_id")),
+            uint64(vm.parseJsonUint(json, ".batch.number")),
+            vm.parseJsonBytes32(json, ".batch.previous_hash"),
+            vm.parseJsonBytes32(json, ".batch.state_root"),
+            vm.parseJsonBytes32(json, ".batch.message_root"),
+            uint64(vm.parseJsonUint(json, ".batch.l1_message_count")),
+            vm.parseJsonBytes32(json, ".batch.l1_message_hash"),
+            vm.parseJsonBytes32(json, ".batch.private_digest")
+        );
+        eq(hash, vm.parseJsonBytes32(json, ".batch.hash"), "batch hash");
+    }
+
     function testFuzz_every_field_changes_the_hash(bytes32[8] memory fields, uint256 bit)
         external
         pure

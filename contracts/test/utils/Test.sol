@@ -12,12 +12,7 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function warp(uint256 timestamp) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
-    function record() external;
     function readFile(string calldata path) external view returns (string memory);
-    function parseJsonKeys(string calldata json, string calldata key)
-        external
-        pure
-        returns (string[] memory);
     function parseJsonUint(string calldata json, string calldata key)
         external
         pure
@@ -26,11 +21,9 @@ interface Vm {
         external
         pure
         returns (bytes32);
-    function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function snapshotGasLastCall(string calldata group, string calldata name)
         external
         returns (uint256);
-    function toString(uint256 value) external pure returns (string memory);
 }
 
 /// @title What every test needs; forge-std is not on the registry that we build from

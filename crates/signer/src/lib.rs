@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 
 /// A key that signs Ethereum transactions: an address and a signature, nothing else.
 ///
-/// `Debug` of an implementation must not show key material (S signer: SSI-1).
+/// `Debug` of an implementation must not show key material (SSI-1).
 pub trait TransactionSigner: TxSigner<Signature> + fmt::Debug + Send + Sync {}
 
 impl<T> TransactionSigner for T where T: TxSigner<Signature> + fmt::Debug + Send + Sync {}

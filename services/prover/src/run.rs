@@ -62,7 +62,8 @@ impl Service for Prover {
 
         let api = api::ProverApi::new(store, health, l1.chain_id, l1.rollup_contract);
         let listener = listen("grpc", config.grpc.listen).await?;
-        grpc::serve(listener, api.routes(), &config.grpc, &context.shutdown).await?;
+        let serving = grpc::serve(listener, api.routes(), &config.grpc, &context.shutdown);
+        Box::pin(serving).await?;
         Ok(())
     }
 }

@@ -1,0 +1,20 @@
+//! The real binary against a real Postgres and a real Ethereum node. Only the sequencer is stood in
+//! for, because batches must be forced.
+//!
+//! Whether a batch was committed once is asked of the chain itself: its `BatchCommitted` events and
+//! the committer's nonce.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may end a test by a panic too"
+)]
+
+mod api;
+mod chain;
+mod crash;
+mod faults;
+mod fees;
+mod identity;
+mod proxy;
+mod reorg;
+mod sequencer;
+mod world;

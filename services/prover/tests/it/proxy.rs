@@ -1,0 +1,123 @@
+//! Stands between the prover and the node and can hold a question or its answer for ever, so that a
+//! test can kill the prover at exactly that point.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::sync::watch;
+
+/// Where a question is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Before the node sees it.
+    Question,
+    /// After the node acted on it.
+    Answer,
+}
+
+#[derive(Clone)]
+struct Shared {
+    node: String,
+    client: reqwest::Client,
+    rule: Arc<Mutex<Option<(String, Hold)>>>,
+    held: watch::Sender<u64>,
+}
+
+/// The proxy; it ends when this value is dropped.
+pub(crate) struct Proxy {
+    shared: Shared,
+    port: u16,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Starts in front of a node.
+    pub(crate) async fn start(node: String) -> anyhow::Result<Self> {
+        let shared = Shared {
+            node,
+            client: reqwest::Client::builder().no_proxy().build()?,
+            rule: Arc::default(),
+            held: watch::Sender::new(0),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let router = Router::new()
+            .route("/", post(forward))
+            .with_state(shared.clone());
+        let task = tokio::spawn(async move {
+            let _ended = axum::serve(listener, router).await;
+        });
+        Ok(Self { shared, port, task })
+    }
+
+    /// Its own address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on holds every call of a method.
+    pub(crate) fn hold(&self, method: &str, hold: Hold) {
+        *self.shared.rule.lock().unwrap() = Some((method.to_owned(), hold));
+        self.shared.held.send_replace(0);
+    }
+
+    /// Holds nothing any more; what is held already stays so.
+    pub(crate) fn release(&self) {
+        *self.shared.rule.lock().unwrap() = None;
+    }
+
+    /// Waits until a call is held.
+    pub(crate) async fn holding(&self) -> anyhow::Result<()> {
+        let mut held = self.shared.held.subscribe();
+        let limit = std::time::Duration::from_mins(1);
+        tokio::time::timeout(limit, held.wait_for(|count| *count > 0)).await??;
+        Ok(())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(State(shared): State<Shared>, body: Bytes) -> Response {
+    let method = serde_json::from_slice::<serde_json::Value>(&body)
+        .ok()
+        .and_then(|question| Some(question.get("method")?.as_str()?.to_owned()))
+        .unwrap_or_default();
+    let rule = shared.rule.lock().unwrap().clone();
+    let hold = rule
+        .filter(|(held, _)| *held == method)
+        .map(|(_, hold)| hold);
+    if hold == Some(Hold::Question) {
+        return stand_still(&shared).await;
+    }
+    let answer = shared
+        .client
+        .post(&shared.node)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await;
+    let Ok(answer) = answer else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let Ok(answer) = answer.bytes().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    if hold == Some(Hold::Answer) {
+        return stand_still(&shared).await;
+    }
+    ([("content-type", "application/json")], answer).into_response()
+}
+
+async fn stand_still(shared: &Shared) -> Response {
+    shared.held.send_modify(|count| *count += 1);
+    std::future::pending().await
+}
