@@ -157,7 +157,10 @@ async fn serve_with_logs<S: Service>(config: S::Config) -> Result<()> {
         shutdown.clone(),
         metrics.clone(),
     );
-    tasks.spawn("admin", admin);
+    // Apart from the service's tasks: it answers until they have ended, so it must not be waited
+    // for together with them, or every stop would take the whole grace period.
+    let skeleton = Tasks::new(shutdown.clone());
+    skeleton.spawn("admin", admin);
 
     let started = async {
         let database = connect(config.database()).await?;
@@ -196,7 +199,9 @@ async fn serve_with_logs<S: Service>(config: S::Config) -> Result<()> {
     // When `run` ends by itself, with or without an error, everything else ends too.
     shutdown.stop();
     let others = tasks.finish(LEAVE).await;
-    served.and(others)
+    shutdown.leave();
+    let admin = skeleton.finish(LEAVE).await;
+    served.and(others).and(admin)
 }
 
 /// SIGTERM or SIGINT begins step one; the end of the grace period or a second signal step two.
