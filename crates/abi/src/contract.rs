@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use alloy_json_abi::{Event, Function, JsonAbi};
 use alloy_primitives::B256;
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::decode::{self, DecodeError, Limits};
 use crate::facts::Facts;
 use crate::kind::{self, Field};
-use crate::value::{Argument, Value};
+use crate::value::Argument;
 
 /// Longest ABI document, in bytes.
 pub const MAX_ABI_BYTES: usize = 1024 * 1024;
@@ -87,6 +88,12 @@ pub struct ContractAbi {
     events: BTreeMap<B256, Vec<EventAbi>>,
 }
 
+/// What compilers write around an ABI.
+#[derive(Deserialize)]
+struct Artifact {
+    abi: JsonAbi,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FunctionAbi {
     name: String,
@@ -159,10 +166,14 @@ impl ContractAbi {
                 limit: MAX_ABI_BYTES,
             });
         }
-        let abi = JsonAbi::from_json_str(json).map_err(|error| AbiError::Syntax {
+        let syntax = |error: serde_json::Error| AbiError::Syntax {
             reason: error.to_string(),
-        })?;
-        Self::from_abi(&abi)
+        };
+        if json.trim_start().starts_with('{') {
+            let Artifact { abi } = serde_json::from_str(json).map_err(syntax)?;
+            return Self::from_abi(&abi);
+        }
+        Self::from_abi(&serde_json::from_str(json).map_err(syntax)?)
     }
 
     /// Reads an ABI in Solidity's own notation, one item each, e.g.
@@ -338,7 +349,11 @@ impl ContractAbi {
             } else {
                 in_data.next().map(|argument| argument.value)
             };
-            let value = value.unwrap_or(Value::Bool(false));
+            let expected = event.indexed() + 1;
+            let value = value.ok_or(DecodeError::TopicCount {
+                got: topics.len(),
+                expected,
+            })?;
             fields.push(Argument {
                 name: field.name.clone(),
                 value,

@@ -154,7 +154,7 @@ impl<'a> Decoder<'a> {
         for (index, field) in fields.iter().enumerate() {
             let path = join(path, &field.name, index);
             let value = self.item(&field.kind, base, head, &path)?;
-            head = self.advance(head, &field.kind, &path)?;
+            head = Self::advance(head, &field.kind, &path)?;
             arguments.push(Argument {
                 name: field.name.clone(),
                 value,
@@ -181,7 +181,7 @@ impl<'a> Decoder<'a> {
         self.value(kind, at, path)
     }
 
-    fn advance(&self, head: usize, kind: &Kind, path: &str) -> Result<usize, DecodeError> {
+    fn advance(head: usize, kind: &Kind, path: &str) -> Result<usize, DecodeError> {
         kind.static_words()
             .and_then(|words| words.checked_mul(WORD))
             .and_then(|bytes| head.checked_add(bytes))
@@ -238,7 +238,7 @@ impl<'a> Decoder<'a> {
         for index in 0..count {
             let path = join(path, "", index);
             values.push(self.item(kind, base, head, &path)?);
-            head = self.advance(head, kind, &path)?;
+            head = Self::advance(head, kind, &path)?;
         }
         Ok(Value::Array(values))
     }
