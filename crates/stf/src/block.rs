@@ -289,7 +289,10 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
                 self.header.gas_limit,
                 self.header.base_fee_wei,
             )),
-            other => ExecuteError::Block(machine_error(other)),
+            other @ (EVMError::Header(_)
+            | EVMError::Database(_)
+            | EVMError::Custom(_)
+            | EVMError::CustomAny(_)) => ExecuteError::Block(machine_error(other)),
         }
     }
 

@@ -127,7 +127,10 @@ pub fn call<R: StateReader + ?Sized>(
                 limit,
                 header.base_fee_wei,
             )),
-            other => CallError::Block(machine_error(other)),
+            other @ (EVMError::Header(_)
+            | EVMError::Database(_)
+            | EVMError::Custom(_)
+            | EVMError::CustomAny(_)) => CallError::Block(machine_error(other)),
         })?;
     Ok(outcome(result.result))
 }

@@ -297,7 +297,8 @@ impl<R: StateReader + ?Sized> Database for Overlay<'_, R> {
             nonce,
             balance,
             code_hash,
-            ..AccountInfo::default().without_code()
+            account_id: None,
+            code: None,
         }))
     }
 

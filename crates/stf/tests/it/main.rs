@@ -1,0 +1,16 @@
+//! Tests of the state transition as its users see it.
+
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod envelope;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod world;
