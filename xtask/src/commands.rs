@@ -29,10 +29,13 @@ fn describe(
     let name = std::iter::once("cloister").chain(path.iter().map(String::as_str));
     let name = name.collect::<Vec<_>>().join(" ");
     let said: Vec<&str> = said.trim().lines().map(str::trim_end).collect();
-    text.push_str(&format!(
-        "\n## `{name}`\n\n```text\n{}\n```\n",
-        said.join("\n")
-    ));
+    text.extend([
+        "\n## `",
+        &name,
+        "`\n\n```text\n",
+        &said.join("\n"),
+        "\n```\n",
+    ]);
     if path.len() < MAX_DEPTH {
         for command in listed(&said) {
             let path = [path, &[command]].concat();

@@ -157,7 +157,11 @@ fn word_problem(file: &str, span: &str, known: &Known) -> Option<String> {
     let (path, _line) = word.split_once(':').unwrap_or((word, ""));
     let (top, rest) = path.split_once('/')?;
     let ours = known.paths.contains(top) && !top.is_empty() && !rest.contains("NNNN");
-    (ours && !known.paths.contains(path) && !is_made(path)).then(|| format!("there is no `{path}`"))
+    // A document may also name what lies beside it.
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let beside = resolve(folder, path).is_some_and(|path| known.paths.contains(&path));
+    (ours && !beside && !known.paths.contains(path) && !is_made(path))
+        .then(|| format!("there is no `{path}`"))
 }
 
 /// Paths that exist only after a build or an installation, or in every crate.

@@ -102,7 +102,10 @@ fn problems_in(file: &str, text: &str) -> Vec<String> {
             }
         }
     }
-    if file.ends_with(".rs") {
+    if Path::new(file)
+        .extension()
+        .is_some_and(|extension| extension == "rs")
+    {
         problems.extend(long_functions(file, text));
     }
     problems

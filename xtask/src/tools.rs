@@ -41,7 +41,7 @@ pub(crate) fn install(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packages that are not there. PostgreSQL and Node may have come from elsewhere.
+/// Packages that are not there. Postgres and Node may have come from elsewhere.
 fn missing_packages() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if !has_postgres() {

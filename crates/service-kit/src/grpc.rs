@@ -75,9 +75,12 @@ pub async fn serve(
         .add_routes(routes)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.stopping());
     let both = async {
-        let ((), served) = tokio::join!(accepting, server);
-        served
+        let ((), result) = tokio::join!(accepting, server);
+        result
     };
-    shutdown.unless_leaving(both).await.unwrap_or(Ok(()))?;
+    shutdown
+        .unless_leaving(Box::pin(both))
+        .await
+        .unwrap_or(Ok(()))?;
     Ok(())
 }

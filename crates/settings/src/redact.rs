@@ -42,7 +42,8 @@ fn redact_url(text: &str) -> Option<String> {
     }
     plain.push_str(host);
     if let Some(port) = url.port() {
-        plain.push_str(&format!(":{port}"));
+        plain.push(':');
+        plain.push_str(&port.to_string());
     }
     for segment in url.path_segments()? {
         plain.push('/');

@@ -15,7 +15,7 @@ pub const MAX_ATTEMPTS: u32 = 8;
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections are closed after this.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 /// A statement that waits longer for a lock fails: it would otherwise hold a connection for ever.
 const LOCK_TIMEOUT: &str = "30s";
 /// The first pause between attempts; it doubles each time, with jitter.

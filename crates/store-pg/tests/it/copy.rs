@@ -4,6 +4,16 @@ use cloister_store_pg::copy::CopyRows;
 
 use crate::Store;
 
+/// What the columns hold.
+type Row = (
+    Option<i64>,
+    Option<i32>,
+    Option<i16>,
+    Option<bool>,
+    Option<Vec<u8>>,
+    Option<String>,
+);
+
 #[tokio::test]
 async fn copies_rows_of_every_kind() {
     let store = Store::start().await;
@@ -38,14 +48,6 @@ async fn copies_rows_of_every_kind() {
         .await
         .unwrap();
 
-    type Row = (
-        Option<i64>,
-        Option<i32>,
-        Option<i16>,
-        Option<bool>,
-        Option<Vec<u8>>,
-        Option<String>,
-    );
     let found: Vec<Row> = sqlx::query_as("SELECT a, b, c, d, e, f FROM t ORDER BY a NULLS LAST")
         .fetch_all(database.pool())
         .await

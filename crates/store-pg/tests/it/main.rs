@@ -1,5 +1,7 @@
 //! Against a real Postgres cluster.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop the test")]
+
 mod copy;
 mod ledger;
 mod schema;
