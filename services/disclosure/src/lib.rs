@@ -24,6 +24,7 @@
 mod api;
 mod app;
 mod config;
+mod openapi;
 mod run;
 mod store;
 mod upstream;

@@ -9,7 +9,7 @@ use cloister_disclosure::SigningKey;
 use cloister_disclosure::manifest::Anchor;
 use cloister_oidc::{ClaimPath, HttpClient, Provider, Verifier, VerifierOptions};
 use cloister_service_kit::https::{self, Limits};
-use cloister_service_kit::{Check, Context, Result, Service, Shutdown, grpc, listen};
+use cloister_service_kit::{Check, Context, Print, Result, Service, Shutdown, grpc, listen};
 use cloister_store_pg::ledger::{Ledger, LedgerLimits};
 use cloister_types::{Clock, SystemClock};
 use sqlx::migrate::Migrator;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::app::audit::Recorder;
 use crate::app::chain::Chain;
 use crate::config::{Config, LimitsSection, OidcSection};
+use crate::openapi;
 use crate::store::Grants;
 use crate::upstream::Upstream;
 
@@ -31,6 +32,11 @@ pub struct DisclosureService;
 
 impl Service for DisclosureService {
     const NAME: &'static str = "disclosure";
+    const PRINTS: &'static [Print] = &[Print {
+        command: "print-openapi",
+        about: "Print the description of the REST interface (OpenAPI 3.1)",
+        make: openapi::document,
+    }];
     type Config = Config;
 
     fn migrator() -> &'static Migrator {

@@ -15,7 +15,7 @@ use cloister_types::{
 };
 
 pub(crate) const ALICE: Address = address!("00000000000000000000000000000000000a11ce");
-pub(crate) const BOB: Address = address!("0000000000000000000000000000000000000b0b");
+pub(crate) const BOB: Address = address!("000000000000000000000000000000000b0b0b0b");
 pub(crate) const NOBODY: Address = address!("00000000000000000000000000000000deadbeef");
 pub(crate) const TOKEN: Address = address!("00000000000000000000000000000000000070cc");
 pub(crate) const ROLLUP: Address = address!("5fbdb2315678afecb367f032d93f642f64180aa3");
@@ -62,7 +62,11 @@ fn transactions() -> Vec<TransactionFields> {
             logs: (0..position % 3)
                 .map(|log| LogRecord {
                     address: TOKEN,
-                    topics: vec![B256::repeat_byte(log + 1), ALICE.into_word()],
+                    topics: vec![
+                        B256::repeat_byte(log + 1),
+                        ALICE.into_word(),
+                        BOB.into_word(),
+                    ],
                     data: vec![log; 32].into(),
                 })
                 .collect(),
@@ -72,7 +76,12 @@ fn transactions() -> Vec<TransactionFields> {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let salter = Salter::new(&StateSecret::new([9; 32])).batch(BatchNumber(BATCH));
+        Self::at(BATCH)
+    }
+
+    /// The same content as batch `number`.
+    pub(crate) fn at(number: u64) -> Self {
+        let salter = Salter::new(&StateSecret::new([9; 32])).batch(BatchNumber(number));
         let slot = |holder| StateKey::Storage(TOKEN, BalanceLayout::OPENZEPPELIN.slot_of(holder));
         let mut leaves = vec![
             (StateKey::Account(ALICE), account(5, 1_000)),
@@ -99,7 +108,7 @@ impl World {
             .collect();
         changes.sort_unstable_by_key(|(key, _)| *key);
         let tree = Tree::new(MemoryStore::new());
-        let update = tree.update(BATCH, &changes).expect("sorted");
+        let update = tree.update(number, &changes).expect("sorted");
         tree.store().insert(&update);
         tree.commit(update).expect("newest");
         let transactions = transactions();
@@ -109,7 +118,7 @@ impl World {
             .collect();
         let header = BatchHeader {
             chain_id: 61_337,
-            number: BatchNumber(BATCH),
+            number: BatchNumber(number),
             previous_hash: keccak256("previous"),
             state_root: B256::new(tree.root()),
             private: PrivateHeader {
@@ -142,7 +151,11 @@ impl World {
             .iter()
             .find(|(at, _)| at == key)
             .map(|(_, value)| (value.clone(), *self.salter.leaf_salt(&place.0).as_bytes()));
-        let path = self.tree.prove(BATCH, &place).expect("in memory").encode();
+        let path = self
+            .tree
+            .prove(self.header.number.0, &place)
+            .expect("in memory")
+            .encode();
         OpenedLeaf { value, path }
     }
 
@@ -161,34 +174,38 @@ impl World {
         build::token_balance(TOKEN, holder, layout, leaf).expect("decodes")
     }
 
-    fn opened(&self, index: usize) -> TransactionOpening {
-        activity::open_transaction(&self.transactions[index], &self.salter)
+    /// Hashes of the transactions, in order.
+    pub(crate) fn hashes(&self) -> Vec<B256> {
+        self.transactions.iter().map(|fields| fields.hash).collect()
     }
 
-    fn claim(&self, index: usize, opening: &TransactionOpening) -> Claim {
+    /// A transaction opened in full, with its path.
+    pub(crate) fn opened(&self, index: usize) -> (TransactionOpening, Vec<B256>) {
         let leaves: Vec<B256> = self
             .transactions
             .iter()
             .map(|fields| activity::commit_transaction(fields, &self.salter).leaf)
             .collect();
         let siblings = activity::transaction_path(&leaves, index).expect("a leaf");
-        build::transaction(
-            &self.header.private,
-            u32::try_from(index).expect("few"),
-            siblings,
-            opening,
-        )
-        .expect("decodes")
+        let opening = activity::open_transaction(&self.transactions[index], &self.salter);
+        (opening, siblings)
+    }
+
+    fn claim(&self, index: usize, opening: &TransactionOpening, siblings: Vec<B256>) -> Claim {
+        let index = u32::try_from(index).expect("few");
+        build::transaction(&self.header.private, index, siblings, opening).expect("decodes")
     }
 
     pub(crate) fn transaction(&self, index: usize) -> Claim {
-        self.claim(index, &self.opened(index))
+        let (opening, siblings) = self.opened(index);
+        self.claim(index, &opening, siblings)
     }
 
     pub(crate) fn redacted_transaction(&self, index: usize) -> Claim {
+        let (opening, siblings) = self.opened(index);
         let keep = |field| !matches!(field, Field::Input | Field::Value);
-        let opening = activity::redact(self.opened(index), keep, |log| log.index != 0);
-        self.claim(index, &opening)
+        let opening = activity::redact(opening, keep, |log| log.index != 0);
+        self.claim(index, &opening, siblings)
     }
 
     pub(crate) fn anchor(&self) -> AnchorRecord {
@@ -225,8 +242,15 @@ impl World {
 
     /// The signed file for a claim.
     pub(crate) fn package(&self, claim: Claim) -> String {
+        self.package_at(claim, ROLLUP)
+    }
+
+    /// The signed file for a claim, anchored in another contract.
+    pub(crate) fn package_at(&self, claim: Claim, rollup: Address) -> String {
         let key = signing_key();
-        build::package(&key.issuer_key(), Self::frame(), &self.header, claim)
+        let mut frame = Self::frame();
+        frame.anchor.rollup = rollup;
+        build::package(&key.issuer_key(), frame, &self.header, claim)
             .expect("holds")
             .sign(&key)
             .expect("own key")

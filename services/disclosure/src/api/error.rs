@@ -90,9 +90,7 @@ impl From<AppError> for ApiError {
             AppError::Invalid(_) => StatusCode::BAD_REQUEST,
             AppError::Forbidden | AppError::Expired(_) | AppError::Revoked => StatusCode::FORBIDDEN,
             AppError::UnknownGrant | AppError::NotDisclosable => StatusCode::NOT_FOUND,
-            AppError::NotSealed(_) | AppError::NotCommitted(_) => {
-                StatusCode::CONFLICT
-            }
+            AppError::NotSealed(_) | AppError::NotCommitted(_) => StatusCode::CONFLICT,
             AppError::Unavailable(cause) => {
                 tracing::warn!(error = format!("{cause:#}"), "a request failed for now");
                 StatusCode::SERVICE_UNAVAILABLE

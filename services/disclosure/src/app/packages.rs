@@ -331,6 +331,11 @@ impl App {
 
     /// Asks the policies; a denial answers like anything outside the grant.
     fn permit(&self, caller: &Caller, grant: &Grant, opened: &Opened) -> Result<String, Refused> {
+        let now = self.now();
+        // Opening takes time; a grant that ended meanwhile is said to have ended.
+        if let Err(error) = grant.is_live(now) {
+            return Err(Refused::by(error.code(), error));
+        }
         let scope = match &opened.disclosed {
             Disclosed::Transaction { .. } => grant.terms.scope.accounts.clone(),
             Disclosed::Target(_) => grant.terms.scope.subjects(),
@@ -340,7 +345,7 @@ impl App {
             concerned: opened.concerned.clone(),
             grant: Some(grant.held(scope)),
             batch: opened.header.number.0,
-            now: self.now(),
+            now,
         };
         match self.engine.authorize(&caller.principal, ask) {
             Ok(allowed) => Ok(allowed.decision().rule_text()),
@@ -395,7 +400,9 @@ fn state_claim(
     claim.map_err(|error| AppError::Internal(error.into()))
 }
 
-/// Sender and participants of a transaction that is opened in full.
+/// Sender of a transaction that is opened in full, and everybody whom it concerns: sender, target,
+/// created contract, and the addresses in its logs' topics (as activity chains count them), so that
+/// the receiver of a token transfer takes part in it.
 fn parties(opening: &TransactionOpening) -> Result<(Address, BTreeSet<Address>), AppError> {
     let broken = |what: &str| AppError::Internal(anyhow::anyhow!("the sequencer hid {what}"));
     let FieldOpening::Shown { bytes: sender, .. } = opening.field(Field::Sender) else {
@@ -406,6 +413,41 @@ fn parties(opening: &TransactionOpening) -> Result<(Address, BTreeSet<Address>),
     };
     let sender = decode_sender(sender).map_err(|error| AppError::Internal(error.into()))?;
     let (to, created) = decode_target(target).map_err(|error| AppError::Internal(error.into()))?;
-    let participants = [Some(sender), to, created].into_iter().flatten().collect();
-    Ok((sender, participants))
+    let topics = opening
+        .logs
+        .iter()
+        .flat_map(|shown| shown.log.topics.iter().skip(1));
+    let named = topics.filter_map(address_in);
+    Ok((
+        sender,
+        [Some(sender), to, created]
+            .into_iter()
+            .flatten()
+            .chain(named)
+            .collect(),
+    ))
+}
+
+/// The address that a topic has the form of: 12 zero bytes and a value above 0xffff.
+fn address_in(topic: &B256) -> Option<Address> {
+    let (zeros, address) = topic.0.split_at(12);
+    let large = address.iter().take(18).any(|byte| *byte != 0);
+    (zeros.iter().all(|byte| *byte == 0) && large).then(|| Address::from_word(*topic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_an_address_when_it_has_its_form_and_is_no_small_number() {
+        let word = |text: &str| text.parse::<B256>().expect("32 bytes");
+        let zeros = "0".repeat(24);
+        let alice = word(&format!("{zeros}{}", "0a".repeat(20)));
+        assert_eq!(address_in(&alice), Some(Address::repeat_byte(0x0a)));
+        let least = word(&format!("{:064x}", 0x1_0000));
+        assert!(address_in(&least).is_some());
+        assert_eq!(address_in(&word(&format!("{:064x}", 0xffff))), None);
+        assert_eq!(address_in(&word(&"0a".repeat(32))), None);
+    }
 }
