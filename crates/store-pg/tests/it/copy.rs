@@ -78,7 +78,7 @@ async fn writes_nothing_when_one_row_violates_a_constraint() {
     let error = rows.write(&mut connection, "t (a)").await.unwrap_err();
     let code = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .unwrap()
         .into_owned();
     assert_eq!(code, "23505");

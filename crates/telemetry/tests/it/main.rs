@@ -1,6 +1,8 @@
 //! Traces as a collector receives them. One test, because logs and traces are set up once per
 //! process.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop the test")]
+
 use std::convert::Infallible;
 use std::time::Duration;
 
