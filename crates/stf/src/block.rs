@@ -243,7 +243,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
     /// tried (SSTF-3). [`ExecuteError::Block`] when the state cannot be read: drop the block.
     pub fn execute(&mut self, tx: &RecoveredTx) -> Result<&ExecutedTransaction, ExecuteError> {
         let index = self.check_room(tx).map_err(ExecuteError::Rejected)?;
-        let result = match self.evm.transact(tx.env().clone()) {
+        let result = match self.evm.transact(tx.env_at(self.header.base_fee_wei)) {
             Ok(result) => result,
             Err(error) => {
                 self.evm.ctx.db_mut().forget_touches();

@@ -92,6 +92,12 @@ pub fn call<R: StateReader + ?Sized>(
         access_list,
         gas_price,
     } = request;
+    // As in a block: a chain whose base fee is 0 charges nothing, whatever is offered.
+    let gas_price = if header.base_fee_wei == 0 {
+        0
+    } else {
+        gas_price
+    };
     let limit = header.gas_limit;
     let gas_limit = if gas == 0 { limit } else { gas.min(limit) };
     let mut cfg = rules::cfg_env(config);

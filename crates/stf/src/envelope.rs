@@ -194,10 +194,11 @@ impl RecoveredTx {
         self.env.gas_priority_fee.unwrap_or(self.env.gas_price)
     }
 
-    /// Wei per gas that it pays at `base_fee_wei`.
+    /// Wei per gas that it pays at `base_fee_wei`: nothing at all where the base fee is 0.
     #[must_use]
     pub fn effective_gas_price(&self, base_fee_wei: u64) -> u128 {
         match self.env.gas_priority_fee {
+            _ if base_fee_wei == 0 => 0,
             None => self.env.gas_price,
             Some(priority) => self
                 .env
@@ -206,16 +207,29 @@ impl RecoveredTx {
         }
     }
 
-    /// Most wei that it can cost its sender; `None` beyond 256 bits.
+    /// Most wei that it can cost its sender at `base_fee_wei`; `None` beyond 256 bits.
     #[must_use]
-    pub fn max_cost(&self) -> Option<U256> {
+    pub fn max_cost(&self, base_fee_wei: u64) -> Option<U256> {
+        if base_fee_wei == 0 {
+            return Some(self.env.value);
+        }
         U256::from(self.env.gas_limit)
             .checked_mul(U256::from(self.env.gas_price))?
             .checked_add(self.env.value)
     }
 
-    pub(crate) const fn env(&self) -> &TxEnv {
-        &self.env
+    /// What the machine executes at `base_fee_wei`.
+    ///
+    /// A chain whose base fee is 0 is free of charge: tools that insist on offering a wei per gas
+    /// (Foundry) must work for accounts that own nothing. A priority fee above the maximum stays as
+    /// it is, for the machine to refuse.
+    pub(crate) fn env_at(&self, base_fee_wei: u64) -> TxEnv {
+        let mut env = self.env.clone();
+        if base_fee_wei == 0 && env.gas_priority_fee.is_none_or(|fee| fee <= env.gas_price) {
+            env.gas_price = 0;
+            env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
+        }
+        env
     }
 }
 

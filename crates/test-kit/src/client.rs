@@ -166,6 +166,27 @@ impl Client {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// Announces a body of `length` bytes, sends its first byte, and returns the status of the
+    /// answer that comes before the rest.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn post_endless(&self, length: u64) -> anyhow::Result<u16> {
+        let first = futures::stream::once(async { anyhow::Ok(vec![b'[']) });
+        let rest = futures::stream::pending();
+        let stream = futures::StreamExt::chain(first, rest);
+        let mut request = self
+            .http
+            .post(&self.url)
+            .header("content-type", "application/json")
+            .header("content-length", length)
+            .body(reqwest::Body::wrap_stream(stream));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// One JSON-RPC call; the whole response object.
     ///
     /// # Errors

@@ -179,6 +179,8 @@ impl Provider {
             .no_proxy()
             .tls_certs_only([self.ca.clone()])
             .cookie_store(true)
+            // A connection kept from before a restart would fail the first request after it.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
             .build()?)

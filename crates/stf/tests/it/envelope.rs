@@ -163,7 +163,7 @@ fn trailing_bytes_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
-    /// Whatever is taken has one encoding, and alloy takes it too and gives the same answers.
+    /// SSTF-1. Whatever is taken has one encoding, and alloy takes it too and gives the same answers.
     #[test]
     fn changed_bytes_are_refused_or_mean_the_same_to_alloy(
         pick in 0..5usize, position: prop::sample::Index, byte: u8, drop: bool,

@@ -28,9 +28,10 @@ fn rejection(world: &World, raw: &Bytes) -> TxRejected {
 fn a_transfer_moves_value_and_costs_21000_gas() {
     let mut world = World::new();
     let (a, b) = (world.people[0].clone(), world.people[1].address);
+    // The transaction offers 100 wei per gas, but a chain whose base fee is 0 is free of charge.
     let executed = world.block(&[a.sign(legacy(0, b, 5))]);
     assert_eq!(executed[0].fields.gas_used, 21_000);
-    assert_eq!(executed[0].effective_gas_price, 100);
+    assert_eq!(executed[0].effective_gas_price, 0);
     assert_eq!(executed[0].concerned, {
         let mut both = vec![a.address, b];
         both.sort();
@@ -38,9 +39,8 @@ fn a_transfer_moves_value_and_costs_21000_gas() {
     });
     let balance = |address| world.state.account(address).unwrap().balance;
     assert_eq!(balance(&b), U256::from(ETHER + 5));
-    assert_eq!(balance(&a.address), U256::from(ETHER - 5 - 100 * 21_000));
-    // The price went to the beneficiary, here the zero address; the base fee is 0.
-    assert_eq!(balance(&Address::ZERO), U256::from(100 * 21_000));
+    assert_eq!(balance(&a.address), U256::from(ETHER - 5));
+    assert_eq!(balance(&Address::ZERO), U256::ZERO);
 }
 
 #[test]
@@ -121,7 +121,11 @@ fn nonces_have_no_gaps_and_are_used_once() {
 
 #[test]
 fn a_sender_who_cannot_pay_is_refused() {
-    let world = World::new();
+    let charging = ChainConfig {
+        base_fee_wei: 1,
+        ..ChainConfig::new(CHAIN)
+    };
+    let world = World::with(charging, BTreeMap::new());
     let (a, to) = (&world.people[0], Address::repeat_byte(9));
     let cost = U256::from(ETHER) + U256::from(100 * 50_000);
     assert_eq!(
@@ -136,6 +140,23 @@ fn a_sender_who_cannot_pay_is_refused() {
     assert_eq!(
         rejection(&world, &a.sign(overflowing)),
         TxRejected::CostOverflow
+    );
+}
+
+#[test]
+fn an_account_without_funds_transacts_on_a_chain_free_of_charge() {
+    let mut world = World::new();
+    let (a, to) = (world.people[0].clone(), world.people[1].address);
+    world.block(&[a.sign(legacy(0, to, ETHER))]);
+    // Nothing is left, and the transaction offers 100 wei per gas.
+    let executed = world.block(&[a.sign(legacy(1, to, 0))]);
+    assert!(executed[0].fields.succeeded);
+    assert_eq!(
+        rejection(&world, &a.sign(legacy(2, to, 1))),
+        TxRejected::InsufficientFunds {
+            cost: U256::from(1),
+            balance: U256::ZERO
+        }
     );
 }
 
@@ -213,6 +234,7 @@ fn a_full_block_refuses_what_fits_into_the_next() {
     ));
 }
 
+/// SSTF-3.
 #[test]
 fn a_refused_transaction_leaves_no_trace() {
     let world = World::new();
@@ -453,6 +475,6 @@ fn what_a_block_depends_on_is_recorded() {
     for address in [a.address, to] {
         assert!(trace.accessed.contains(&StateKey::Account(address)));
     }
-    assert_eq!(trace.accounts.len(), 3); // sender, receiver, beneficiary
+    assert_eq!(trace.accounts.len(), 2); // sender, receiver; the beneficiary gets nothing
     assert_eq!(trace.storage.len(), 1); // the parent's hash
 }

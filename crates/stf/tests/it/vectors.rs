@@ -286,6 +286,41 @@ fn transactions_and_activity_match() {
     assert_eq!(chain.count, 3);
 }
 
+/// Seals batches of a chain on which nobody has been active before.
+struct Sealer {
+    config: ChainConfig,
+    salter: Salter,
+    tree: Tree<MemoryStore>,
+    policy_root: B256,
+}
+
+impl Sealer {
+    fn seal(
+        &self,
+        batch: &BatchBuilder,
+        previous: Option<&BatchHeader>,
+        audit_head: B256,
+    ) -> SealedBatch {
+        let number = previous.map_or(BatchNumber(0), |header| header.number.next().unwrap());
+        let inputs = SealInputs {
+            config: &self.config,
+            previous,
+            policy_root: self.policy_root,
+            audit_head,
+            salter: &self.salter.batch(number),
+        };
+        let prepared = prepare(&inputs, batch, |_| Ok(ActivityHead::default())).unwrap();
+        let update = self
+            .tree
+            .update(number.0, &prepared.tree_changes())
+            .unwrap();
+        let sealed = prepared.seal(update.root());
+        self.tree.store().insert(&update);
+        self.tree.commit(update).unwrap();
+        sealed
+    }
+}
+
 /// The whole way from genesis to the header of the first batch, against an implementation that has
 /// no EVM and shares no code.
 #[test]
@@ -309,24 +344,13 @@ fn a_chain_with_one_transfer_matches() {
     let salter = salter(&vectors);
     let tree = Tree::new(MemoryStore::new());
     let policy_root = b256(&vectors["policy_root"]);
-    let seal = |batch: &BatchBuilder, previous: Option<&BatchHeader>, audit_head| -> SealedBatch {
-        let number = previous.map_or(BatchNumber(0), |header| header.number.next().unwrap());
-        let salter = salter.batch(number);
-        let inputs = SealInputs {
-            config: &config,
-            previous,
-            policy_root,
-            audit_head,
-            salter: &salter,
-        };
-        let prepared = prepare(&inputs, batch, |_| Ok(ActivityHead::default())).unwrap();
-        let update = tree.update(number.0, &prepared.tree_changes()).unwrap();
-        let sealed = prepared.seal(update.root());
-        tree.store().insert(&update);
-        tree.commit(update).unwrap();
-        sealed
+    let sealer = Sealer {
+        config,
+        salter,
+        tree,
+        policy_root,
     };
-    let batch0 = seal(&BatchBuilder::genesis(&genesis), None, B256::ZERO);
+    let batch0 = sealer.seal(&BatchBuilder::genesis(&genesis), None, B256::ZERO);
     assert_batch_header(&batch0.header, &vectors["genesis"]);
 
     let state = MemoryState::from_genesis(&genesis);
@@ -341,16 +365,16 @@ fn a_chain_with_one_transfer_matches() {
     let mut batch = BatchBuilder::new();
     batch.absorb(&block.header, &block.transactions, &block.trace);
     let audit_head = b256(&vectors["audit_head"]);
-    let batch1 = seal(&batch, Some(&batch0.header), audit_head);
+    let batch1 = sealer.seal(&batch, Some(&batch0.header), audit_head);
     assert_batch_header(&batch1.header, &vectors["batch"]);
 
-    let witness = witness_of(&batch, &batch0, &salter, &tree);
+    let witness = witness_of(&batch, &batch0, &sealer.salter, &sealer.tree);
     let input = BatchInput {
         config,
         previous: batch0.header,
         policy_root,
         audit_head,
-        batch_key: salter.batch_key(BatchNumber(1)),
+        batch_key: sealer.salter.batch_key(BatchNumber(1)),
         blocks: vec![BlockInput {
             header: block.header,
             transactions: vec![raw],

@@ -1,12 +1,6 @@
 //! Admitting a signed transaction and waiting until its block is durable.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{B256, Bytes, U256};
 use cloister_crypto::NativeCrypto;
@@ -18,6 +12,7 @@ use super::{
     mempool::{PoolError, PoolKey},
     pool::{Admitted, Included, Pool, Ticket},
     rules::Rules,
+    seal_queue::SealQueue,
 };
 use crate::{
     error::{Kind, Refusal},
@@ -44,6 +39,9 @@ pub(crate) enum SubmitError {
     /// The database is away; nothing was admitted.
     #[error("the sequencer cannot store blocks at the moment: try again in a moment")]
     Unavailable,
+    /// Too many batches wait to be sealed; nothing was admitted.
+    #[error("too many batches wait to be sealed: an operator must look at the sequencer")]
+    SealingBehind,
     /// It was admitted, but its block was not durable in time.
     #[error(
         "transaction `{hash}` is admitted but not durable yet: ask for its receipt, do not sign \
@@ -70,7 +68,10 @@ impl Refusal for SubmitError {
             Self::Decode(error) => decode_code(error),
             Self::Pool(error) => pool_code(error),
             Self::Rejected(error) => rejected_code(error),
-            Self::Unavailable | Self::StillWaiting { .. } | Self::Stopping => "unavailable",
+            Self::Unavailable
+            | Self::SealingBehind
+            | Self::StillWaiting { .. }
+            | Self::Stopping => "unavailable",
             Self::Store(error) => error.code(),
             Self::Recovery(_) => "internal",
         }
@@ -89,7 +90,10 @@ impl Refusal for SubmitError {
                 | PoolError::Replaced { .. } => Kind::Conflict,
             },
             Self::Rejected(_) => Kind::Conflict,
-            Self::Unavailable | Self::StillWaiting { .. } | Self::Stopping => Kind::Unavailable,
+            Self::Unavailable
+            | Self::SealingBehind
+            | Self::StillWaiting { .. }
+            | Self::Stopping => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Recovery(_) => Kind::Internal,
         }
@@ -144,8 +148,10 @@ pub(crate) struct Submitter {
     pub max_transaction_bytes: usize,
     /// How long a caller waits.
     pub timeout: Duration,
-    /// Transactions acknowledged so far, for the log at the end.
-    pub acknowledged: AtomicU64,
+    /// Batches that are not sealed yet.
+    pub queue: Arc<SealQueue>,
+    /// Unsealed batches beyond which no block is made.
+    pub max_unsealed: usize,
 }
 
 impl Submitter {
@@ -156,6 +162,9 @@ impl Submitter {
     pub(crate) async fn submit(&self, raw: Bytes) -> Result<Included, SubmitError> {
         if !*self.available.borrow() {
             return Err(SubmitError::Unavailable);
+        }
+        if self.queue.len() > self.max_unsealed {
+            return Err(SubmitError::SealingBehind);
         }
         let got = raw.len();
         if got > self.max_transaction_bytes {
@@ -177,11 +186,7 @@ impl Submitter {
         match tokio::time::timeout(self.timeout, answer).await {
             Err(_) => Err(SubmitError::StillWaiting { hash }),
             Ok(Err(_)) => Err(SubmitError::Stopping),
-            Ok(Ok(outcome)) => {
-                let included = outcome?;
-                self.acknowledged.fetch_add(1, Ordering::Relaxed);
-                Ok(included)
-            }
+            Ok(Ok(outcome)) => outcome,
         }
     }
 
@@ -226,7 +231,8 @@ impl Submitter {
         if transaction.to().is_none() && transaction.input().len() > MAX_INIT_CODE_BYTES {
             return Err(TxRejected::InitCodeTooLong);
         }
-        let cost = transaction.max_cost().ok_or(TxRejected::CostOverflow)?;
+        let cost =
+            transaction.max_cost(config.base_fee_wei).ok_or(TxRejected::CostOverflow)?;
         let balance: U256 = self.pool.tip().account(transaction.sender()).balance;
         if balance < cost {
             return Err(TxRejected::InsufficientFunds { cost, balance });
