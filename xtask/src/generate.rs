@@ -7,13 +7,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use crate::demo::PROGRAMS;
-use crate::{commands, node, shell};
+use crate::{commands, node, schema, shell};
 
 /// Folders that hold generated files only; what is not made any more must go.
-const FOLDERS: [&str; 3] = [
+const FOLDERS: [&str; 4] = [
     "crates/proto/src/gen",
     "docs/reference",
     "docs/reference/config",
+    "docs/reference/schema",
 ];
 /// Services by name; the program is `cloister-<name>`.
 const SERVICES: [&str; 4] = ["gateway", "sequencer", "disclosure", "prover"];
@@ -61,6 +62,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<Vec<String>> {
         printed("cloister", &words)
     })?;
     wanted.insert(commands::REFERENCE.to_owned(), reference);
+    schema::dump(root, &SERVICES, &mut wanted)?;
     let mut problems = apply(root, &wanted, check)?;
     problems.extend(contracts(root, check)?);
     Ok(problems)

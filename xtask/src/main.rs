@@ -17,6 +17,7 @@ mod generate;
 mod layers;
 mod node;
 mod riscv;
+mod schema;
 mod shell;
 mod test;
 mod tidy;
