@@ -62,8 +62,11 @@ impl Decision {
 /// Proof that a request was allowed. Only [`crate::Engine`] makes one.
 ///
 /// ```compile_fail
-/// # use cloister_authz::{Authorized, request::ReadAudit};
-/// let forged = Authorized { request: ReadAudit, decision: todo!() };
+/// use cloister_authz::{Authorized, request::ReadAudit};
+///
+/// fn forge(other: &Authorized<ReadAudit>) -> Authorized<ReadAudit> {
+///     Authorized { request: ReadAudit, decision: other.decision().clone() }
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorized<R> {

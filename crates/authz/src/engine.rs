@@ -75,7 +75,8 @@ impl Engine {
     }
 
     /// The decision alone, for explanations and dry runs.
-    pub fn decide<R: Ask>(&self, principal: &Principal, request: &R) -> Decision {
+    #[must_use]
+    pub fn decide<R: Ask + ?Sized>(&self, principal: &Principal, request: &R) -> Decision {
         let action = request.action();
         match self.evaluate(principal, request) {
             Ok(response) => self.conclude(action, &response),
@@ -84,7 +85,7 @@ impl Engine {
         }
     }
 
-    fn evaluate<R: Ask>(
+    fn evaluate<R: Ask + ?Sized>(
         &self,
         principal: &Principal,
         request: &R,

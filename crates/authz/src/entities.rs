@@ -35,7 +35,10 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    pub(crate) fn new<R: Ask>(principal: &Principal, request: &R) -> Result<Self, BuildError> {
+    pub(crate) fn new<R: Ask + ?Sized>(
+        principal: &Principal,
+        request: &R,
+    ) -> Result<Self, BuildError> {
         let Shape {
             resource,
             context,

@@ -1,5 +1,8 @@
 //! The frozen version-1 bytes of rows, hashes and lines. A change here is a new version.
 
+use std::fmt::Write as _;
+
+use alloy_primitives::hex;
 use cloister_audit::{Chain, Entry, Head, Outcome, Row, read_line, verify, write_line};
 use cloister_types::{B256, UnixMillis};
 
@@ -39,17 +42,9 @@ fn entries() -> Vec<Entry> {
 fn rows_hashes_and_lines_are_the_frozen_ones() {
     let mut actual = String::new();
     for entry in entries() {
-        let bytes: String = entry
-            .row
-            .encode()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        actual.push_str(&format!(
-            "row  {bytes}\nhash {}\nline {}\n",
-            entry.hash,
-            write_line(&entry).unwrap()
-        ));
+        let bytes = hex::encode(entry.row.encode());
+        let line = write_line(&entry).unwrap();
+        writeln!(actual, "row  {bytes}\nhash {}\nline {line}", entry.hash).unwrap();
     }
     assert_eq!(actual, GOLDEN);
 }

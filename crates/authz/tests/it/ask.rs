@@ -9,7 +9,7 @@ use cloister_authz::request::{
     LinkWallet, MethodGroup, ReadAudit, RegisterContract, SendTransaction, Target, UseMethod,
     ViewAccount, ViewBatch, ViewContract, ViewLog, ViewTransaction,
 };
-use cloister_authz::{Decision, Desk, Engine, Principal};
+use cloister_authz::{Ask, Decision, Desk, Engine, Principal};
 use serde::Deserialize;
 
 use crate::world::World;
@@ -38,11 +38,7 @@ pub(crate) enum Asked {
         sender: String,
         participants: Vec<String>,
     },
-    ViewLog {
-        emitter: String,
-        participants: Vec<String>,
-        transaction_participants: Vec<String>,
-    },
+    ViewLog(LogEntry),
     ViewBatch(u64),
     LinkWallet(String),
     RegisterContract {
@@ -50,23 +46,8 @@ pub(crate) enum Asked {
         deployer: String,
     },
     Administer(String),
-    Grant {
-        target: String,
-        holder: String,
-        case: String,
-        days: i64,
-    },
-    Disclose {
-        about: String,
-        concerned: Vec<String>,
-        batch: u64,
-        grant: Option<GrantEntry>,
-    },
-    DiscloseTransaction {
-        participants: Vec<String>,
-        batch: u64,
-        grant: Option<GrantEntry>,
-    },
+    Grant(GrantAsked),
+    Disclose(DiscloseAsked),
     AuditRead,
 }
 
@@ -82,6 +63,32 @@ pub(crate) struct Frame {
     arguments: Vec<String>,
     #[serde(default)]
     value: U256,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogEntry {
+    emitter: String,
+    participants: Vec<String>,
+    transaction_participants: Vec<String>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantAsked {
+    target: String,
+    holder: String,
+    case: String,
+    days: u64,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiscloseAsked {
+    about: Option<String>,
+    concerned: Vec<String>,
+    batch: u64,
+    grant: Option<GrantEntry>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -159,155 +166,120 @@ impl World {
 }
 
 /// Decides a request.
-#[expect(clippy::too_many_lines, reason = "one arm for each action")]
 pub(crate) fn decide(engine: &Engine, world: &World, who: &Principal, asked: &Asked) -> Decision {
-    let hash = B256::repeat_byte(0x77);
-    match asked {
-        Asked::Rpc { method, group } => {
-            let group = MethodGroup::ALL
-                .into_iter()
-                .find(|known| known.as_str() == group);
-            let group = group.expect("a known group");
-            engine.decide(
-                who,
-                &UseMethod {
+    engine.decide(who, &*world.ask(asked))
+}
+
+const HASH: B256 = B256::repeat_byte(0x77);
+
+impl World {
+    fn ask(&self, asked: &Asked) -> Box<dyn Ask> {
+        match asked {
+            Asked::Rpc { method, group } => {
+                let group = MethodGroup::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == group);
+                let group = group.expect("a known group");
+                Box::new(UseMethod {
                     method: method.clone(),
                     group,
-                },
-            )
-        }
-        Asked::Call(frame) => {
-            let (target, invocation) = world.invocation(frame);
-            engine.decide(who, &CallContract { target, invocation })
-        }
-        Asked::Send(frame) => {
-            let (target, invocation) = world.invocation(frame);
-            engine.decide(who, &SendTransaction { target, invocation })
-        }
-        Asked::Deploy { desk, from, value } => {
-            let (desk, from, value) = (desk.clone(), world.sender(from), *value);
-            engine.decide(
-                who,
-                &Deploy {
+                })
+            }
+            Asked::Call(frame) => {
+                let (target, invocation) = self.invocation(frame);
+                Box::new(CallContract { target, invocation })
+            }
+            Asked::Send(frame) => {
+                let (target, invocation) = self.invocation(frame);
+                Box::new(SendTransaction { target, invocation })
+            }
+            Asked::Deploy { desk, from, value } => {
+                let (desk, from, value) = (desk.clone(), self.sender(from), *value);
+                Box::new(Deploy {
                     desk,
                     from,
                     value,
                     code_bytes: 5000,
                     now: NOW,
-                },
-            )
-        }
-        Asked::ViewAccount(name) => engine.decide(
-            who,
-            &ViewAccount {
-                target: world.target(name),
-            },
-        ),
-        Asked::ViewContract(name) => engine.decide(
-            who,
-            &ViewContract {
-                contract: world.contract(name),
-            },
-        ),
-        Asked::ViewTransaction {
-            sender,
-            participants,
-        } => {
-            let (sender, participants) = (world.address(sender), world.addresses(participants));
-            engine.decide(
-                who,
-                &ViewTransaction {
-                    hash,
+                })
+            }
+            Asked::ViewAccount(name) => Box::new(ViewAccount {
+                target: self.target(name),
+            }),
+            Asked::ViewContract(name) => Box::new(ViewContract {
+                contract: self.contract(name),
+            }),
+            Asked::ViewTransaction {
+                sender,
+                participants,
+            } => {
+                let (sender, participants) = (self.address(sender), self.addresses(participants));
+                Box::new(ViewTransaction {
+                    hash: HASH,
                     sender,
                     participants,
-                },
-            )
-        }
-        Asked::ViewLog {
-            emitter,
-            participants,
-            transaction_participants,
-        } => {
-            let log = ViewLog {
-                transaction: hash,
-                index: 0,
-                emitter: world.address(emitter),
-                desk: world.contract(emitter).desk,
-                event: "Transfer(address,address,uint256)".into(),
-                participants: world.addresses(participants),
-                transaction_participants: world.addresses(transaction_participants),
-            };
-            engine.decide(who, &log)
-        }
-        Asked::ViewBatch(number) => engine.decide(who, &ViewBatch { number: *number }),
-        Asked::LinkWallet(wallet) => engine.decide(
-            who,
-            &LinkWallet {
-                wallet: world.address(wallet),
+                })
+            }
+            Asked::ViewLog(log) => Box::new(self.view_log(log)),
+            Asked::ViewBatch(number) => Box::new(ViewBatch { number: *number }),
+            Asked::LinkWallet(wallet) => Box::new(LinkWallet {
+                wallet: self.address(wallet),
                 now: NOW,
-            },
-        ),
-        Asked::RegisterContract { contract, deployer } => {
-            let (contract, deployer) = (world.contract(contract), world.address(deployer));
-            engine.decide(who, &RegisterContract { contract, deployer })
-        }
-        Asked::Administer(operation) => engine.decide(
-            who,
-            &Administer {
+            }),
+            Asked::RegisterContract { contract, deployer } => {
+                let (contract, deployer) = (self.contract(contract), self.address(deployer));
+                Box::new(RegisterContract { contract, deployer })
+            }
+            Asked::Administer(operation) => Box::new(Administer {
                 operation: operation.clone(),
                 now: NOW,
+            }),
+            Asked::Grant(grant) => Box::new(self.ask_grant(grant)),
+            Asked::Disclose(disclosure) => Box::new(self.disclose(disclosure)),
+            Asked::AuditRead => Box::new(ReadAudit),
+        }
+    }
+
+    fn view_log(&self, log: &LogEntry) -> ViewLog {
+        ViewLog {
+            transaction: HASH,
+            index: 0,
+            emitter: self.address(&log.emitter),
+            desk: self.contract(&log.emitter).desk,
+            event: "Transfer(address,address,uint256)".into(),
+            participants: self.addresses(&log.participants),
+            transaction_participants: self.addresses(&log.transaction_participants),
+        }
+    }
+
+    fn ask_grant(&self, grant: &GrantAsked) -> Grant {
+        Grant {
+            target: self.target(&grant.target),
+            holder: self.person(&grant.holder).id(),
+            case_id: grant.case.clone(),
+            duration_s: grant.days * 86_400,
+            now: NOW,
+        }
+    }
+
+    /// About a target when one is named, otherwise about a transaction of those concerned.
+    fn disclose(&self, asked: &DiscloseAsked) -> Disclose {
+        let concerned = self.addresses(&asked.concerned);
+        let subject = match &asked.about {
+            Some(name) => Disclosed::Target(self.target(name)),
+            None => Disclosed::Transaction {
+                hash: HASH,
+                sender: *concerned.first().expect("a sender"),
+                participants: concerned.clone(),
             },
-        ),
-        Asked::Grant {
-            target,
-            holder,
-            case,
-            days,
-        } => {
-            let grant = Grant {
-                target: world.target(target),
-                holder: world.person(holder).id(),
-                case_id: case.clone(),
-                duration_s: u64::try_from(days * 86_400).unwrap(),
-                now: NOW,
-            };
-            engine.decide(who, &grant)
-        }
-        Asked::Disclose {
-            about,
+        };
+        let grant = asked.grant.as_ref().map(|entry| self.grant(entry));
+        Disclose {
+            subject,
             concerned,
-            batch,
             grant,
-        } => {
-            let disclose = Disclose {
-                subject: Disclosed::Target(world.target(about)),
-                concerned: world.addresses(concerned),
-                grant: grant.as_ref().map(|entry| world.grant(entry)),
-                batch: *batch,
-                now: NOW,
-            };
-            engine.decide(who, &disclose)
+            batch: asked.batch,
+            now: NOW,
         }
-        Asked::DiscloseTransaction {
-            participants,
-            batch,
-            grant,
-        } => {
-            let participants = world.addresses(participants);
-            let sender = *participants.first().expect("a sender");
-            let disclose = Disclose {
-                concerned: participants.clone(),
-                subject: Disclosed::Transaction {
-                    hash,
-                    sender,
-                    participants,
-                },
-                grant: grant.as_ref().map(|entry| world.grant(entry)),
-                batch: *batch,
-                now: NOW,
-            };
-            engine.decide(who, &disclose)
-        }
-        Asked::AuditRead => engine.decide(who, &ReadAudit),
     }
 }

@@ -44,7 +44,10 @@ fn a_folder_and_its_files_have_the_same_root() {
         .filter_map(|entry| {
             let path = entry.unwrap().path();
             let name = path.file_name()?.to_str()?.to_owned();
-            let policy = path.is_file() && (name == SCHEMA_FILE || name.ends_with(".cedar"));
+            let named = path
+                .extension()
+                .is_some_and(|extension| extension == "cedar");
+            let policy = path.is_file() && (name == SCHEMA_FILE || named);
             policy.then(|| (name, std::fs::read_to_string(&path).unwrap()))
         });
     assert_eq!(folder.root(), PolicySet::from_files(files).unwrap().root());

@@ -25,7 +25,10 @@ fn cases() -> Vec<(String, Vec<Case>)> {
             path.extension()
                 .is_some_and(|extension| extension == "json")
         })
-        .filter(|path| path.file_name().is_some_and(|name| name != "world.json"))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name != "world.json" && name != "grid.json")
+        })
         .collect();
     files.sort();
     files
