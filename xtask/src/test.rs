@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{docs, files, generate, layers, riscv, shell, tidy, tools};
 
@@ -76,7 +76,8 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
         shell::step("tools", || tools::install(root))?;
     }
     tally.check("format", || {
-        shell::run(shell::cargo(root, &["fmt", "--all", "--check"])?)
+        let format = shell::cargo(root, &["fmt", "--all", "--", "--check", "-l"])?;
+        shell::run(format).context("run `cargo fmt --all`")
     });
     tally.check("layers", || files::report("layers", &layers::check(root)?));
     tally.check("tidy", || files::report("tidy", &tidy::check(root)?));
