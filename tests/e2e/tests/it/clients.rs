@@ -90,10 +90,7 @@ async fn forge_create_and_cast_send_work_through_the_rpc_proxy() {
         .output()
         .await
         .unwrap();
-    let created = created
-        .lines()
-        .find(|line| line.starts_with('{'))
-        .unwrap_or(&created);
+    let created = &created[created.find('{').unwrap()..];
     let created: Value = serde_json::from_str(created).unwrap();
     let address = created["deployedTo"].as_str().unwrap().to_owned();
 
