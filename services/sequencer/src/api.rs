@@ -70,7 +70,7 @@ impl Api {
     }
 
     /// Decides whether the caller may call `method` (SSQ-5) and takes the message out.
-    fn admit<T>(&self, method: Method, request: Request<T>) -> Result<(Peer, T), Status> {
+    fn admit<T>(method: Method, request: Request<T>) -> Result<(Peer, T), Status> {
         let name = PeerName::of(&request)?;
         let peer = Peer::named(name.as_str()).filter(|peer| method.allows(*peer));
         let Some(peer) = peer else {
@@ -100,7 +100,7 @@ impl Api {
         F: Future<Output = Result<U, Status>>,
     {
         let started = Instant::now();
-        let outcome = match self.admit(method, request) {
+        let outcome = match Self::admit(method, request) {
             Ok((peer, message)) => work(peer, message).await,
             Err(refused) => Err(refused),
         };
@@ -123,6 +123,16 @@ fn known_code(status: &Status) -> &'static str {
     }
 }
 
+macro_rules! unary_now {
+    ($self:ident, $request:ident, $method:ident, $module:ident) => {
+        $self
+            .run(Method::$method, $request, |peer, message| {
+                std::future::ready($module::handle(&$self.node, peer, &message))
+            })
+            .await
+    };
+}
+
 macro_rules! unary {
     ($self:ident, $request:ident, $method:ident, $module:ident) => {
         $self
@@ -143,7 +153,8 @@ impl Sequencer for Api {
         &self,
         request: Request<GetInfoRequest>,
     ) -> Result<Response<GetInfoResponse>, Status> {
-        unary!(self, request, GetInfo, get_info)
+        let answer = |_, _| std::future::ready(Ok(get_info::handle(&self.node)));
+        self.run(Method::GetInfo, request, answer).await
     }
 
     async fn submit_transaction(
@@ -168,14 +179,14 @@ impl Sequencer for Api {
         &self,
         request: Request<GetAccountRequest>,
     ) -> Result<Response<GetAccountResponse>, Status> {
-        unary!(self, request, GetAccount, get_account)
+        unary_now!(self, request, GetAccount, get_account)
     }
 
     async fn get_storage(
         &self,
         request: Request<GetStorageRequest>,
     ) -> Result<Response<GetStorageResponse>, Status> {
-        unary!(self, request, GetStorage, get_storage)
+        unary_now!(self, request, GetStorage, get_storage)
     }
 
     async fn get_transaction(
@@ -225,7 +236,7 @@ impl Sequencer for Api {
         request: Request<StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
         self.run(Method::StreamBlocks, request, |_, message| {
-            stream_blocks::handle(self, message)
+            std::future::ready(stream_blocks::handle(self, message))
         })
         .await
     }
@@ -235,7 +246,7 @@ impl Sequencer for Api {
         request: Request<StreamBatchesRequest>,
     ) -> Result<Response<Self::StreamBatchesStream>, Status> {
         self.run(Method::StreamBatches, request, |_, message| {
-            stream_batches::handle(self, message)
+            std::future::ready(stream_batches::handle(self, message))
         })
         .await
     }

@@ -86,6 +86,10 @@ impl Default for BlockSection {
 /// `[batch]`: a batch closes when it reaches one of these.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "every one is a limit, and named so"
+)]
 pub(crate) struct BatchSection {
     /// Blocks.
     pub max_blocks: u32,
@@ -170,13 +174,15 @@ impl MempoolSection {
 /// `[limits]`: what one call over gRPC may ask for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "every one is a limit, and named so"
+)]
 pub(crate) struct LimitsSection {
     /// Largest message taken, in bytes.
     pub max_request_bytes: usize,
     /// Largest message sent, in bytes.
     pub max_response_bytes: usize,
-    /// Calls of one connection at once.
-    pub max_concurrent_calls: usize,
     /// Gas of one call or estimate.
     pub max_call_gas: u64,
     /// Calls and estimates executed at once.
@@ -198,7 +204,6 @@ impl Default for LimitsSection {
         Self {
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 32 * 1024 * 1024,
-            max_concurrent_calls: 4_096,
             max_call_gas: 50_000_000,
             max_parallel_executions: 8,
             max_log_blocks: 10_000,
@@ -256,10 +261,6 @@ impl Validate for Config {
             (
                 "limits.max_response_bytes",
                 self.limits.max_response_bytes as u64,
-            ),
-            (
-                "limits.max_concurrent_calls",
-                self.limits.max_concurrent_calls as u64,
             ),
             ("limits.max_call_gas", self.limits.max_call_gas),
             (

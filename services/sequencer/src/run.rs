@@ -1,9 +1,6 @@
 //! Wiring: makes the parts, connects them, and ends them in order.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
 use cloister_authz::PolicySet;
@@ -24,10 +21,11 @@ use crate::{
         call::Caller,
         chain::Chain,
         committer::{Committer, Handover},
-        node::{Node, NodeParts},
+        node::Node,
         pool::Pool,
         recover::{Recovered, recover},
         rules::Rules,
+        seal_queue::SealQueue,
         sealer::Sealer,
         submit::Submitter,
     },
@@ -167,7 +165,7 @@ impl Wiring<'_> {
             term: recovered.term,
             tree: Arc::clone(&tree),
             chain: Arc::clone(&chain),
-            queue,
+            queue: Arc::clone(&queue),
             audit_heads: Arc::clone(&audit_heads),
             policy_root: self.policy_root,
             clock: Arc::clone(&clock),
@@ -184,26 +182,24 @@ impl Wiring<'_> {
             Ok(())
         });
         tasks.spawn(
-            "database",
-            watch_database(self.context.clone(), is_available.clone()),
+            "blocks",
+            watch_blocks(self.context.clone(), is_available.clone()),
         );
-        let submitter = self.submitter(&pool, &clock, is_available);
+        let submitter = self.submitter(&pool, &queue, &clock, is_available);
         let caller = self.caller(&chain, &clock);
         Node {
-            parts: NodeParts {
-                rules: self.rules,
-                genesis: recovered.genesis,
-                policy_root: self.policy_root,
-                limits: self.config.limits.clone(),
-                store: self.store,
-                chain,
-                tree,
-                pool,
-                submitter,
-                caller,
-                audit_heads,
-                commands,
-            },
+            rules: self.rules,
+            genesis: recovered.genesis,
+            policy_root: self.policy_root,
+            limits: self.config.limits.clone(),
+            store: self.store,
+            chain,
+            tree,
+            pool,
+            submitter,
+            caller,
+            audit_heads,
+            commands,
         }
     }
 
@@ -219,6 +215,7 @@ impl Wiring<'_> {
     fn submitter(
         &self,
         pool: &Arc<Pool>,
+        queue: &Arc<SealQueue>,
         clock: &Arc<dyn Clock>,
         available: watch::Receiver<bool>,
     ) -> Submitter {
@@ -232,7 +229,8 @@ impl Wiring<'_> {
             recoveries: Semaphore::new(processors.saturating_mul(RECOVERIES_PER_CPU)),
             max_transaction_bytes: self.config.mempool.max_transaction_bytes,
             timeout: Duration::from_millis(self.config.mempool.submit_timeout_ms),
-            acknowledged: AtomicU64::new(0),
+            queue: Arc::clone(queue),
+            max_unsealed: self.config.batch.max_unsealed,
         }
     }
 
@@ -248,8 +246,8 @@ impl Wiring<'_> {
 }
 
 /// Tells operators whether blocks can be stored.
-async fn watch_database(context: Context, mut available: watch::Receiver<bool>) -> Result<()> {
-    let check = context.readiness.check("database");
+async fn watch_blocks(context: Context, mut available: watch::Receiver<bool>) -> Result<()> {
+    let check = context.readiness.check("blocks");
     loop {
         if *available.borrow_and_update() {
             check.ready();

@@ -9,10 +9,10 @@ use crate::{
     error::Refusal as _,
 };
 
-pub(super) async fn handle(
+pub(super) fn handle(
     node: &Node,
     _peer: Peer,
-    request: GetAccountRequest,
+    request: &GetAccountRequest,
 ) -> Result<GetAccountResponse, Status> {
     let address = address("address", &request.address).map_err(|refused| refused.status())?;
     let (value, code) = node.account(&address, request.pending);

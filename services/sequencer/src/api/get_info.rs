@@ -1,20 +1,15 @@
 //! `GetInfo`: chain id, heads and fee rules.
 
-use cloister_proto::sequencer::v1::{GetInfoRequest, GetInfoResponse};
-use tonic::Status;
+use cloister_proto::sequencer::v1::GetInfoResponse;
 
 use super::convert::{block_ref, wire_bytes};
-use crate::app::{node::Node, peers::Peer};
+use crate::app::node::Node;
 
-pub(super) async fn handle(
-    node: &Node,
-    _peer: Peer,
-    _request: GetInfoRequest,
-) -> Result<GetInfoResponse, Status> {
+pub(super) fn handle(node: &Node) -> GetInfoResponse {
     let head = node.chain().head();
     let rules = node.rules();
     let genesis = node.genesis();
-    Ok(GetInfoResponse {
+    GetInfoResponse {
         chain_id: rules.config.chain_id,
         head: Some(block_ref(head.number, &head.hash)),
         sealed_batch: node.chain().sealed().number(),
@@ -24,5 +19,5 @@ pub(super) async fn handle(
         genesis_batch_hash: wire_bytes(genesis.hash.as_slice()),
         genesis_state_root: wire_bytes(genesis.header.state_root.as_slice()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
+    }
 }

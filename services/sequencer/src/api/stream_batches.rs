@@ -15,12 +15,12 @@ use crate::{app::node::Node, error::Refusal as _};
 /// Batches read from the database at once.
 const AT_ONCE: u32 = 64;
 
-pub(super) async fn handle(
+pub(super) fn handle(
     api: &Api,
     request: StreamBatchesRequest,
 ) -> Result<Answers<StreamBatchesResponse>, Status> {
-    let node = Arc::clone(&api.node);
-    streams::open(api, |sender| produce(node, request.from_batch, sender))
+    let (node, from) = (Arc::clone(&api.node), request.from_batch);
+    streams::open(api, |sender| produce(node, from, sender))
 }
 
 async fn produce(node: Arc<Node>, from: u64, sender: Arc<Sender<StreamBatchesResponse>>) {

@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{app::node::Node, error::Refusal as _};
 
-pub(super) async fn handle(
+pub(super) fn handle(
     api: &Api,
     request: StreamBlocksRequest,
 ) -> Result<Answers<StreamBlocksResponse>, Status> {
-    let node = Arc::clone(&api.node);
-    streams::open(api, |sender| produce(node, request.from_block, sender))
+    let (node, from) = (Arc::clone(&api.node), request.from_block);
+    streams::open(api, |sender| produce(node, from, sender))
 }
 
 async fn produce(node: Arc<Node>, from: u64, sender: Arc<Sender<StreamBlocksResponse>>) {

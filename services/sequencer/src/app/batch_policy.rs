@@ -6,6 +6,10 @@
 
 /// Limits of a batch. It closes as soon as it reaches one of them.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "named as in the configuration file"
+)]
 pub(crate) struct BatchLimits {
     /// Blocks.
     pub max_blocks: u32,

@@ -265,8 +265,8 @@ impl<P> Mempool<P> {
             .get(&key.sender)
             .map_or_else(account_nonce, |account| account.next_nonce);
         self.check_nonce(&key, next_nonce)?;
-        let replaces = self.check_replacement(&key)?;
-        if !replaces {
+        let is_replacement = self.check_replacement(&key)?;
+        if !is_replacement {
             self.check_room(&key)?;
         }
         self.unrank(&key.sender);

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long `SealBatch` waits for the batch to be sealed.
-const SEAL_TIMEOUT: Duration = Duration::from_secs(60);
+const SEAL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -106,13 +106,6 @@ impl Refusal for QueryError {
 /// A running sequencer.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// What readers see.
-    pub(crate) parts: NodeParts,
-}
-
-/// What a node is made of.
-#[derive(Debug)]
-pub(crate) struct NodeParts {
     /// The chain's rules.
     pub rules: Arc<Rules>,
     /// Batch 0.
@@ -142,32 +135,32 @@ pub(crate) struct NodeParts {
 impl Node {
     /// What readers see.
     pub(crate) fn chain(&self) -> &Chain {
-        &self.parts.chain
+        &self.chain
     }
 
     /// The chain's rules.
     pub(crate) fn rules(&self) -> &Rules {
-        &self.parts.rules
+        &self.rules
     }
 
     /// Batch 0.
     pub(crate) fn genesis(&self) -> &Batch {
-        &self.parts.genesis
+        &self.genesis
     }
 
     /// Digest of the policies in force.
     pub(crate) fn policy_root(&self) -> B256 {
-        self.parts.policy_root
+        self.policy_root
     }
 
     /// Limits of one call.
     pub(crate) fn limits(&self) -> &LimitsSection {
-        &self.parts.limits
+        &self.limits
     }
 
     /// See [`Submitter::submit`].
     pub(crate) async fn submit(&self, raw: Bytes) -> Result<Included, SubmitError> {
-        self.parts.submitter.submit(raw).await
+        self.submitter.submit(raw).await
     }
 
     /// See [`Caller::call`].
@@ -175,7 +168,7 @@ impl Node {
         &self,
         request: CallRequest,
     ) -> Result<(Arc<Head>, CallOutcome), CallFailure> {
-        self.parts.caller.call(request).await
+        self.caller.call(request).await
     }
 
     /// See [`Caller::estimate`].
@@ -183,14 +176,14 @@ impl Node {
         &self,
         request: CallRequest,
     ) -> Result<(Arc<Head>, Estimate), CallFailure> {
-        self.parts.caller.estimate(request).await
+        self.caller.estimate(request).await
     }
 
     /// An account with its code at the latest block; with `pending`, its nonce counts what waits.
     pub(crate) fn account(&self, address: &Address, pending: bool) -> (AccountValue, Bytes) {
-        let head = self.parts.chain.head();
+        let head = self.chain.head();
         let mut value = head.state.account(address);
-        if pending && let Some(nonce) = self.parts.pool.lock().pending_nonce(address) {
+        if pending && let Some(nonce) = self.pool.lock().pending_nonce(address) {
             value.nonce = value.nonce.max(nonce);
         }
         (value, head.state.code_bytes(&value.code_hash))
@@ -198,8 +191,7 @@ impl Node {
 
     /// A storage slot at the latest block.
     pub(crate) fn storage(&self, address: &Address, slot: &B256) -> U256 {
-        self.parts
-            .chain
+        self.chain
             .head()
             .state
             .slot(address, &U256::from_be_bytes(slot.0))
@@ -210,18 +202,18 @@ impl Node {
         &self,
         hash: &B256,
     ) -> Result<Option<PlacedTransaction>, StoreError> {
-        self.parts.store.transaction(hash).await
+        self.store.transaction(hash).await
     }
 
     /// A durable block.
     pub(crate) async fn block(&self, number: u64) -> Result<Option<Arc<Block>>, StoreError> {
-        if number > self.parts.chain.head().number {
+        if number > self.chain.head().number {
             return Ok(None);
         }
-        if let Some(block) = self.parts.chain.recent(number) {
+        if let Some(block) = self.chain.recent(number) {
             return Ok(Some(block));
         }
-        Ok(self.parts.store.block(number).await?.map(Arc::new))
+        Ok(self.store.block(number).await?.map(Arc::new))
     }
 
     /// A durable block by its hash.
@@ -229,22 +221,22 @@ impl Node {
         &self,
         hash: &B256,
     ) -> Result<Option<Arc<Block>>, StoreError> {
-        Ok(self.parts.store.block_by_hash(hash).await?.map(Arc::new))
+        Ok(self.store.block_by_hash(hash).await?.map(Arc::new))
     }
 
     /// Logs by filter.
     pub(crate) async fn logs(&self, filter: &LogFilter) -> Result<FoundLogs, StoreError> {
-        self.parts.store.logs(filter).await
+        self.store.logs(filter).await
     }
 
     /// A sealed batch.
     pub(crate) async fn batch(&self, number: u64) -> Result<Option<Batch>, StoreError> {
-        self.parts.store.batch(number).await
+        self.store.batch(number).await
     }
 
     /// The sealed batch that holds a block.
     pub(crate) async fn batch_of_block(&self, block: u64) -> Result<Option<Batch>, StoreError> {
-        self.parts.store.batch_of_block(block).await
+        self.store.batch_of_block(block).await
     }
 
     /// Sealed batches from a number on.
@@ -253,7 +245,7 @@ impl Node {
         number: u64,
         limit: u32,
     ) -> Result<Vec<Batch>, StoreError> {
-        self.parts.store.batches_from(number, limit).await
+        self.store.batches_from(number, limit).await
     }
 
     /// Part of a batch's encoded input.
@@ -263,10 +255,7 @@ impl Node {
         offset: usize,
         length: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.parts
-            .store
-            .batch_input_part(batch, offset, length)
-            .await
+        self.store.batch_input_part(batch, offset, length).await
     }
 
     /// Proves state entries at a sealed batch.
@@ -275,8 +264,8 @@ impl Node {
         number: u64,
         keys: &[StateKey],
     ) -> Result<ProvedState, QueryError> {
-        let latest = self.parts.chain.sealed().number();
-        let batch = match self.parts.store.batch(number).await? {
+        let latest = self.chain.sealed().number();
+        let batch = match self.store.batch(number).await? {
             Some(batch) if number <= latest => batch,
             Some(_) | None => {
                 return Err(QueryError::NotSealed {
@@ -285,8 +274,8 @@ impl Node {
                 });
             }
         };
-        let salter = &self.parts.rules.salter;
-        proofs::state(&self.parts.store, &self.parts.tree, salter, batch, keys).await
+        let salter = &self.rules.salter;
+        proofs::state(&self.store, &self.tree, salter, batch, keys).await
     }
 
     /// Proves a transaction; `None` when it is unknown or its batch is not sealed.
@@ -294,34 +283,33 @@ impl Node {
         &self,
         hash: &B256,
     ) -> Result<Option<ProvedTransaction>, QueryError> {
-        let store = &self.parts.store;
+        let store = &self.store;
         let Some(transaction) = store.transaction(hash).await? else {
             return Ok(None);
         };
         let Some(batch) = store.batch(transaction.block.batch).await? else {
             return Ok(None);
         };
-        proofs::transaction(store, &self.parts.rules, batch, transaction)
+        proofs::transaction(store, &self.rules, batch, transaction)
             .await
             .map(Some)
     }
 
     /// Records the head of a service's audit ledger.
     pub(crate) async fn anchor(&self, ledger: &str, head: AuditHead) -> Result<(), QueryError> {
-        self.parts.audit_heads.check(ledger, head)?;
-        let recorded = self.parts.store.put_audit_head(ledger, head).await?;
-        self.parts.audit_heads.record(ledger, recorded);
+        self.audit_heads.check(ledger, head)?;
+        let recorded = self.store.put_audit_head(ledger, head).await?;
+        self.audit_heads.record(ledger, recorded);
         // Another report may have come between: then this one is judged against it.
-        Ok(self.parts.audit_heads.check(ledger, head)?)
+        Ok(self.audit_heads.check(ledger, head)?)
     }
 
     /// Closes the open batch if it has blocks, and waits until the latest block's batch is sealed.
     pub(crate) async fn seal_now(&self) -> Result<u64, QueryError> {
-        let mut sealed = self.parts.chain.watch_sealed();
+        let mut sealed = self.chain.watch_sealed();
         let (answer, number) = oneshot::channel();
         let command = Command::CloseBatch(answer);
-        self.parts
-            .commands
+        self.commands
             .send(command)
             .await
             .map_err(|_| QueryError::Stopping)?;

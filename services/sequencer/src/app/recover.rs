@@ -198,19 +198,17 @@ async fn take_term(
     policy_root: B256,
     genesis: &Genesis,
 ) -> Result<i64, RecoverError> {
-    let taken = match store.take_writer_term().await? {
-        Some(taken) => Some(taken),
-        None => {
-            let rows = genesis::rows(genesis, rules, policy_root)?;
-            match store.write_genesis(&rows).await {
-                Ok(()) => tracing::info!(batch = %rows.sealed.batch.hash, "chain begun"),
-                // Another process was quicker: its chain is checked like any other.
-                Err(error) if error.is_duplicate() => {}
-                Err(error) => return Err(error.into()),
-            }
-            store.take_writer_term().await?
+    let mut taken = store.take_writer_term().await?;
+    if taken.is_none() {
+        let rows = genesis::rows(genesis, rules, policy_root)?;
+        match store.write_genesis(&rows).await {
+            Ok(()) => tracing::info!(batch = %rows.sealed.batch.hash, "chain begun"),
+            // Another process was quicker: its chain is checked like any other.
+            Err(error) if error.is_duplicate() => {}
+            Err(error) => return Err(error.into()),
         }
-    };
+        taken = store.take_writer_term().await?;
+    }
     let (got, term) = taken.ok_or(RecoverError::Missing {
         what: "batch",
         number: 0,

@@ -97,8 +97,7 @@ impl SealFailure {
     fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
-            Self::Tree(error) => tree_is_transient(error),
-            Self::Witness(WitnessError(error)) => tree_is_transient(error),
+            Self::Tree(error) | Self::Witness(WitnessError(error)) => tree_is_transient(error),
             Self::Opening(_)
             | Self::Seal(_)
             | Self::Refused(_)

@@ -231,8 +231,9 @@ impl Submitter {
         if transaction.to().is_none() && transaction.input().len() > MAX_INIT_CODE_BYTES {
             return Err(TxRejected::InitCodeTooLong);
         }
-        let cost =
-            transaction.max_cost(config.base_fee_wei).ok_or(TxRejected::CostOverflow)?;
+        let cost = transaction
+            .max_cost(config.base_fee_wei)
+            .ok_or(TxRejected::CostOverflow)?;
         let balance: U256 = self.pool.tip().account(transaction.sender()).balance;
         if balance < cost {
             return Err(TxRejected::InsufficientFunds { cost, balance });

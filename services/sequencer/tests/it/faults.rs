@@ -259,3 +259,51 @@ async fn stops_in_order_when_asked() {
     let (_, count) = all_there(&client, sent).await;
     assert!(count >= 10);
 }
+
+// Defends SSQ-7.
+#[tokio::test]
+async fn a_batch_that_does_not_execute_again_is_never_sealed() {
+    let database = shared_database().await.unwrap();
+    let settings = "[block]\ninterval_ms = 1\n[batch]\nmax_blocks = 1\nmax_unsealed = 3\n";
+    let mut sequencer = Sequencer::start_on(&database, settings).await.unwrap();
+    let client = sequencer.gateway().unwrap();
+    let mut alice = sequencer.funded();
+    // The opening of the funded account no longer fits its leaf: its balance is another.
+    let mut connection = database.connect().await.unwrap();
+    let damage = "update leaf_opening set value = set_byte(value, 39, 255 - get_byte(value, 39)) \
+                  where octet_length(value) = 72 and version = 0";
+    sqlx::query(damage).execute(&mut connection).await.unwrap();
+    for _ in 0..4 {
+        alice.send(&client, TO, 1, &[]).await.unwrap();
+    }
+    sequencer.logged("sealing halted").await.unwrap();
+    let raw = alice.sign(alice.draft(TO, 1, &[]));
+    let refused = submit(&client, raw.clone()).await.unwrap_err();
+    assert!(
+        refused
+            .message()
+            .starts_with("too many batches wait to be sealed"),
+        "{refused}"
+    );
+    let request = GetBatchRequest {
+        by: Some(By::Latest(true)),
+    };
+    let latest = client
+        .clone()
+        .get_batch(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .batch
+        .unwrap();
+    assert_eq!(latest.number, 0);
+    assert_eq!(check_links(&client).await.unwrap(), 4);
+    // Repaired by hand, it goes on after a restart.
+    sequencer.kill();
+    sqlx::query(damage).execute(&mut connection).await.unwrap();
+    sequencer.resume().await.unwrap();
+    let client = sequencer.gateway().unwrap();
+    assert_eq!(seal(&client).await.unwrap(), 4);
+    submit(&client, raw).await.unwrap();
+    assert_eq!(seal(&client).await.unwrap(), 5);
+}

@@ -39,7 +39,7 @@ pub(crate) const CHAIN_ID: u64 = 2_718;
 pub(crate) type Client = SequencerClient<Channel>;
 
 /// How long anything may take before a test fails.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 
@@ -162,9 +162,19 @@ impl Sequencer {
         Ok((status, child.tail()))
     }
 
-    /// The last lines of its log.
-    pub(crate) fn tail(&self) -> String {
-        self.child.as_ref().map(Child::tail).unwrap_or_default()
+    /// Waits until its log holds `text`.
+    pub(crate) async fn logged(&mut self, text: &str) -> anyhow::Result<()> {
+        let child = self.child.as_mut().context("it is not running")?;
+        tokio::time::timeout(LIMIT, async {
+            loop {
+                child.check()?;
+                if std::fs::read_to_string(child.log())?.contains(text) {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await?
     }
 
     /// A client with the certificate of `peer`.

@@ -67,7 +67,11 @@ async fn a_certificate_of_another_authority_is_refused() {
         .get_info(GetInfoRequest {})
         .await
         .unwrap_err();
-    assert_eq!(status.code(), tonic::Code::Unavailable);
+    // Which of both depends on whether TLS or HTTP/2 notices first.
+    assert!(matches!(
+        status.code(),
+        tonic::Code::Unavailable | tonic::Code::Unknown
+    ));
 }
 
 #[tokio::test]
