@@ -56,6 +56,7 @@ create table l1_transaction (
     -- Of the attempt that is in a block.
     included_hash bytea,
     included_block bigint,
+    included_block_hash bytea,
     included_gas_used bigint,
     succeeded boolean,
     -- UNIX milliseconds.
@@ -70,6 +71,7 @@ create table l1_transaction (
     constraint l1_transaction_inclusion_is_whole check (
         (state in ('included', 'final')) = (included_hash is not null)
         and (included_hash is null) = (included_block is null)
+        and (included_hash is null) = (included_block_hash is null)
         and (included_hash is null) = (included_gas_used is null)
         and (included_hash is null) = (succeeded is null)
     )

@@ -82,8 +82,10 @@ pub(crate) enum IntentState {
 pub(crate) struct Landed {
     /// The attempt.
     pub hash: B256,
-    /// Its block.
+    /// Number of its block.
     pub block: u64,
+    /// Hash of its block.
+    pub block_hash: B256,
     /// Gas that it used.
     pub gas_used: u64,
     /// False: it reverted.

@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::app::model::{Commit, CommitDepth, OpenBatch, SealedBatch};
 
 /// Most batches whose commit is looked at in one turn.
-const MAX_OPEN: i64 = 2_048;
+const MAX_OPEN: i64 = 16_384;
 
 const fn depth_text(depth: CommitDepth) -> &'static str {
     match depth {

@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::app::model::{Attempt, Fees, Intent, IntentState, Landed, NewIntent};
 
 /// Most unsettled transactions that are looked at in one turn.
-const MAX_UNSETTLED: i64 = 1_024;
+const MAX_UNSETTLED: i64 = 4_096;
 
 impl Store {
     /// Writes a new purpose for a nonce with its first signed attempt, durably and in one
@@ -73,7 +73,7 @@ impl Store {
     pub(crate) async fn unsettled(&self) -> Result<Vec<Intent>, StoreError> {
         let rows = sqlx::query(
             "select id, sender, nonce, first_batch, last_batch, state, included_hash, \
-             included_block, included_gas_used, succeeded from l1_transaction \
+             included_block, included_block_hash, included_gas_used, succeeded from l1_transaction \
              where state <> 'final' order by nonce, id limit $1",
         )
         .bind(MAX_UNSETTLED)
@@ -128,12 +128,13 @@ impl Store {
         };
         let done = sqlx::query(
             "update l1_transaction set state = $2, included_hash = $3, included_block = $4, \
-             included_gas_used = $5, succeeded = $6 where id = $1",
+             included_block_hash = $5, included_gas_used = $6, succeeded = $7 where id = $1",
         )
         .bind(id)
         .bind(name)
         .bind(landed.map(|landed| landed.hash.to_vec()))
         .bind(landed.map(|landed| bigint(landed.block)).transpose()?)
+        .bind(landed.map(|landed| landed.block_hash.to_vec()))
         .bind(landed.map(|landed| bigint(landed.gas_used)).transpose()?)
         .bind(landed.map(|landed| landed.succeeded))
         .execute(self.database.pool())
@@ -205,6 +206,7 @@ fn state_of(row: &PgRow) -> Result<IntentState, StoreError> {
         Ok::<_, StoreError>(Landed {
             hash: b256_of(row.try_get("included_hash")?, "included hash")?,
             block: u64_of(row.try_get("included_block")?, "included block")?,
+            block_hash: b256_of(row.try_get("included_block_hash")?, "block hash")?,
             gas_used: u64_of(row.try_get("included_gas_used")?, "gas")?,
             succeeded: row.try_get("succeeded")?,
         })

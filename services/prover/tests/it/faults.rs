@@ -80,6 +80,26 @@ async fn waits_out_a_pause() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_commit_that_a_pause_makes_revert_is_made_again() -> anyhow::Result<()> {
+    let mut world = World::new().await?;
+    world.start().await?;
+    world.automine(false).await?;
+    world.batches.seal(1);
+    world.until_pooled().await?;
+    world.guardian_first("pause()").await?;
+    world
+        .until_stalled("the contract is paused by its guardian")
+        .await?;
+    assert_eq!(world.nonce().await?, 1, "it was included and reverted");
+    world.automine(true).await?;
+    world.as_guardian("unpause()", &[]).await?;
+    world.until_committed(1).await?;
+    world.assert_committed_once(1).await?;
+    assert_eq!(world.nonce().await?, 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn does_not_fight_the_guardian_and_obeys_the_operator() -> anyhow::Result<()> {
     let mut world = World::new().await?;
     world.start().await?;

@@ -375,6 +375,23 @@ impl World {
         anyhow::bail!("the guardian's call was not included")
     }
 
+    /// Puts a call of the guardian before everything that waits, and mines both.
+    pub(crate) async fn guardian_first(&self, call: &str) -> anyhow::Result<()> {
+        let data = &alloy::primitives::keccak256(call)[..4];
+        let transaction = json!({
+            "from": FUNDED[GUARDIAN].0,
+            "to": self.deployment.rollup,
+            "data": alloy::primitives::hex::encode_prefixed(data),
+            "gas": "0x200000",
+            "maxFeePerGas": "0x746a528800",
+            "maxPriorityFeePerGas": "0x746a528800",
+        });
+        self.anvil
+            .rpc("eth_sendTransaction", json!([transaction]))
+            .await?;
+        self.anvil.mine(1).await
+    }
+
     /// Waits until the node holds a transaction of the committer that is in no block; its hash.
     pub(crate) async fn until_pooled(&mut self) -> anyhow::Result<serde_json::Value> {
         let (sender, receiver) = tokio::sync::watch::channel(serde_json::Value::Null);

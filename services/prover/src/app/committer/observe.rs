@@ -1,5 +1,7 @@
 //! Where is each transaction of ours?
 
+use std::cmp::Reverse;
+
 use cloister_l1::BlockRef;
 
 use super::{Committer, TurnError};
@@ -8,14 +10,29 @@ use crate::app::model::{Intent, IntentState, Landed};
 impl Committer {
     /// Looks for each transaction that is not final and writes what changed. That a transaction is
     /// final is only noted in `intents`; [`Committer::finish`] writes it when its batches are.
+    ///
+    /// A block that is still there keeps all blocks below it there. So the look goes from the
+    /// newest inclusion down and stops asking at the first that did not move: usually one question.
     pub(super) async fn observe(
         &self,
         intents: &mut [Intent],
         head: &BlockRef,
         finalized: Option<u64>,
     ) -> Result<(), TurnError> {
-        for intent in intents {
-            let state = match self.find(intent).await? {
+        let mut newest_first: Vec<&mut Intent> = intents.iter_mut().collect();
+        let height = |intent: &Intent| intent.landed().map_or(u64::MAX, |landed| landed.block);
+        newest_first.sort_by_key(|intent| Reverse(height(intent)));
+        let mut unmoved = None;
+        for intent in newest_first {
+            let before = intent.landed();
+            let landed = match before {
+                Some(landed) if unmoved.is_some_and(|block| landed.block <= block) => before,
+                _ => self.find(intent).await?,
+            };
+            if let (Some(landed), true) = (landed, landed == before) {
+                unmoved = unmoved.max(Some(landed.block));
+            }
+            let state = match landed {
                 Some(landed) if finalized.is_some_and(|block| landed.block <= block) => {
                     IntentState::Final(landed)
                 }
@@ -60,6 +77,7 @@ impl Committer {
                 return Ok(Some(Landed {
                     hash,
                     block: inclusion.block_number,
+                    block_hash: inclusion.block_hash,
                     gas_used: inclusion.gas_used,
                     succeeded: inclusion.succeeded,
                 }));
