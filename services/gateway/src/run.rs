@@ -41,9 +41,15 @@ const BODY_SLACK_BYTES: usize = 64 * 1024;
 /// # Errors
 /// Whatever makes it impossible to serve.
 pub async fn run(config: Config, context: Context) -> Result<()> {
+    let serving = context.readiness.check("https");
+    let checks = (
+        context.readiness.check("sequencer"),
+        context.readiness.check("audit"),
+    );
     let gateway = Arc::new(build(&config, &context).await?);
-    tasks(&gateway, &context);
+    tasks(&gateway, &context, checks);
     let listener = cloister_service_kit::listen("https", config.https.listen).await?;
+    serving.ready();
     let limits = Limits {
         max_body_bytes: config
             .limits
@@ -133,11 +139,7 @@ fn identity(
     Ok((Verifier::new(provider, options), login))
 }
 
-fn tasks(gateway: &Arc<Gateway>, context: &Context) {
-    let (check, audit) = (
-        context.readiness.check("sequencer"),
-        context.readiness.check("audit"),
-    );
+fn tasks(gateway: &Arc<Gateway>, context: &Context, (check, audit): (Check, Check)) {
     let (one, stop) = (Arc::clone(gateway), context.shutdown.clone());
     context.tasks.spawn("compare", async move {
         while stop

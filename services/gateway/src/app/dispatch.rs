@@ -59,11 +59,7 @@ impl App {
         };
         if !op.is_recorded() {
             // Nothing further was decided: use of the method is the decision.
-            let outcome = if answer.is_ok() {
-                Outcome::Allowed
-            } else {
-                Outcome::Failed
-            };
+            let outcome = outcome(&answer);
             op.record(
                 allowed.decision(),
                 &format!("method:{}", method.name()),
@@ -72,6 +68,17 @@ impl App {
             .await?;
         }
         answer
+    }
+}
+
+/// How an answer without a decision of its own counts in the ledger.
+fn outcome(answer: &Answer) -> Outcome {
+    match answer.as_ref().map_err(RpcError::code) {
+        Ok(_) => Outcome::Allowed,
+        Err(Code::Denied | Code::WalletNotLinked | Code::SignerNotLinked | Code::NoWallet) => {
+            Outcome::Denied
+        }
+        Err(_) => Outcome::Failed,
     }
 }
 

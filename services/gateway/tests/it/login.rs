@@ -1,0 +1,186 @@
+//! Browser login: code with PKCE, a session cookie, and what a thief cannot do with either.
+
+use cloister_test_kit::client::Wallet;
+use cloister_test_kit::stack::Stack;
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::stack;
+
+struct Browser {
+    http: Client,
+    url: String,
+}
+
+impl Browser {
+    fn new(stack: &Stack) -> Self {
+        Self {
+            http: stack.provider().unwrap().browser().unwrap(),
+            url: stack.gateway_url(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        (status, answer.json().await.unwrap_or(Value::Null))
+    }
+
+    async fn post(&self, path: &str, origin: &str, body: &Value) -> StatusCode {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .header("origin", origin);
+        request.json(body).send().await.unwrap().status()
+    }
+
+    /// Goes to the provider and back; the address that the provider sends the browser to.
+    async fn come_back(&self, stack: &Stack) -> String {
+        let answer = self
+            .http
+            .get(format!("{}/auth/login", self.url))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let to_provider = answer.headers()["location"].to_str().unwrap().to_owned();
+        assert!(
+            to_provider.contains("code_challenge_method=S256"),
+            "{to_provider}"
+        );
+        let until = format!("{}/auth/callback", self.url);
+        let provider = stack.provider().unwrap();
+        provider
+            .walk_to(&self.http, &stack.people.alice, &to_provider, &until)
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_person_logs_in_and_out_with_a_browser() {
+    let stack = stack().await;
+    let browser = Browser::new(&stack);
+    assert_eq!(browser.get("/auth/me").await.0, StatusCode::UNAUTHORIZED);
+    let callback = browser.come_back(&stack).await;
+    let answer = browser.http.get(&callback).send().await.unwrap();
+    assert_eq!(
+        answer.status(),
+        StatusCode::SEE_OTHER,
+        "{:?}",
+        answer.text().await
+    );
+    let cookies: Vec<_> = answer.headers().get_all("set-cookie").iter().collect();
+    let session = cookies
+        .iter()
+        .find(|c| c.to_str().unwrap().contains("-session="))
+        .unwrap();
+    let session = session.to_str().unwrap().to_owned();
+    assert!(session.starts_with("__Host-cloister-session="), "{session}");
+    for property in [
+        "Secure",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Path=/",
+        "Max-Age=43200",
+    ] {
+        assert!(session.contains(property), "{property} is not in {session}");
+    }
+
+    let (_, me) = browser.get("/auth/me").await;
+    assert_eq!(
+        (&me["subject"], &me["roles"]),
+        (&json!("alice"), &json!(["trader"])),
+        "{me}"
+    );
+    assert_eq!(me["desks"], json!(["rates"]));
+    // The cookie is kept hashed (SGW-7).
+    let mut database = stack
+        .databases
+        .as_ref()
+        .unwrap()
+        .gateway
+        .connect()
+        .await
+        .unwrap();
+    let secret = session.split(['=', ';']).nth(1).unwrap();
+    let dump: String = sqlx::query_scalar("SELECT string_agg(s::text, ' ') FROM sessions s")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert!(
+        !dump.contains(secret),
+        "the session's secret is in the database"
+    );
+
+    // A page of another site cannot use the session (SGW-9).
+    let body = json!({"address": Wallet::random().address()});
+    let evil = browser
+        .post("/wallets/challenge", "https://evil.example", &body)
+        .await;
+    assert_eq!(evil, StatusCode::UNAUTHORIZED);
+    let ours = browser
+        .post("/wallets/challenge", &browser.url, &body)
+        .await;
+    assert_eq!(ours, StatusCode::OK);
+
+    let out = browser.post("/auth/logout", &browser.url, &json!({})).await;
+    assert_eq!(out, StatusCode::NO_CONTENT);
+    let cookie = format!("__Host-cloister-session={secret}");
+    let stolen = browser
+        .http
+        .get(format!("{}/auth/me", browser.url))
+        .header("cookie", cookie);
+    assert_eq!(
+        stolen.send().await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn a_login_comes_back_once_and_to_its_own_browser() {
+    let stack = stack().await;
+    let (browser, other) = (Browser::new(&stack), Browser::new(&stack));
+    let callback = browser.come_back(&stack).await;
+    let stolen = other.http.get(&callback).send().await.unwrap();
+    assert_eq!(stolen.status(), StatusCode::UNAUTHORIZED, "another browser");
+    let own = browser.http.get(&callback).send().await.unwrap();
+    assert_eq!(own.status(), StatusCode::SEE_OTHER);
+    let again = browser.http.get(&callback).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::UNAUTHORIZED, "a second time");
+    let made_up = browser.get("/auth/callback?code=x&state=y").await;
+    assert_eq!(made_up.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_page_is_locked_down() {
+    let stack = stack().await;
+    let browser = Browser::new(&stack);
+    let answer = browser
+        .http
+        .get(format!("{}/", browser.url))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let headers = answer.headers();
+    assert!(
+        headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("default-src 'none'")
+    );
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert!(
+        headers["strict-transport-security"]
+            .to_str()
+            .unwrap()
+            .starts_with("max-age=")
+    );
+}

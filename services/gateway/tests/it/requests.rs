@@ -1,0 +1,146 @@
+//! Malformed, oversized, unknown and unauthenticated requests.
+
+use cloister_test_kit::client::Client;
+use serde_json::{Value, json};
+
+use crate::support::{rows, stack};
+
+async fn post(client: &Client, body: impl Into<String>) -> (u16, Value) {
+    let (status, text) = client.post_raw("/", body.into()).await.unwrap();
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+#[tokio::test]
+async fn each_bad_request_has_its_own_answer() {
+    let stack = stack().await;
+    let alice = Client::login(&stack, &stack.people.alice).await.unwrap();
+    let one = |id: u64| json!({"jsonrpc": "2.0", "id": id, "method": "eth_chainId"});
+    for (body, code) in [
+        ("{".to_owned(), -32700),
+        ("[]".to_owned(), -32600),
+        ("7".to_owned(), -32600),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_mine"}"#.to_owned(),
+            -32601,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":{}}"#.to_owned(),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":["x"]}"#.to_owned(),
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_accounts"}"#.to_owned(),
+            -32004,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"personal_sign"}"#.to_owned(),
+            -32004,
+        ),
+        ("[".repeat(100), -32005),
+        (Value::from(vec![one(1); 101]).to_string(), -32005),
+    ] {
+        let (status, answer) = post(&alice, body.clone()).await;
+        assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+        assert_eq!(status, 200, "{answer}");
+    }
+    let (status, answer) = post(&alice, "x".repeat(1024 * 1024 + 1)).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (413, &json!(-32005)),
+        "{answer}"
+    );
+    assert_eq!(post(&alice, "x".repeat(2 * 1024 * 1024)).await.0, 413);
+
+    let (_, batch) = post(&alice, json!([one(1), 5, one(2)]).to_string()).await;
+    let ids: Vec<_> = batch
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|answer| &answer["id"])
+        .collect();
+    assert_eq!(ids, [&json!(1), &Value::Null, &json!(2)]);
+    let notification = r#"{"jsonrpc":"2.0","method":"eth_chainId"}"#;
+    assert_eq!(
+        post(&alice, notification).await,
+        (204, Value::String(String::new()))
+    );
+}
+
+#[tokio::test]
+async fn without_a_valid_token_only_constants_are_to_be_had() {
+    // Defends SGW-5: a refusal of somebody unknown leaves a row.
+    let stack = stack().await;
+    let nobody = Client::new(&stack, None).unwrap();
+    assert!(
+        nobody
+            .rpc("eth_chainId", json!([]))
+            .await
+            .unwrap()
+            .is_string()
+    );
+    assert_eq!(rows(&stack, 1).await[0].0, "-");
+    let height = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}"#;
+    for token in [None, Some("e30.e30.e30"), Some("")] {
+        let client = Client::new(&stack, token.map(str::to_owned)).unwrap();
+        let (status, answer) = post(&client, height).await;
+        assert_eq!(status, 401, "{answer}");
+        assert_eq!(answer["error"]["data"]["code"], "unauthenticated");
+        let row = rows(&stack, 1).await.remove(0);
+        assert_eq!(
+            row,
+            (
+                "-".to_owned(),
+                "POST /".to_owned(),
+                3,
+                "unauthenticated".to_owned()
+            )
+        );
+    }
+    let mixed = format!("[{height}, {{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eth_chainId\"}}]");
+    assert_eq!(post(&nobody, mixed).await.0, 401);
+    // The same token with a changed signature.
+    let alice = Client::login(&stack, &stack.people.alice).await.unwrap();
+    let mut token = alice.token().unwrap().to_owned();
+    let flipped = if token.ends_with('A') { 'B' } else { 'A' };
+    token.truncate(token.len() - 3);
+    token.extend([flipped, flipped, flipped]);
+    let forged = Client::new(&stack, Some(token)).unwrap();
+    assert_eq!(post(&forged, height).await.0, 401);
+}
+
+#[tokio::test]
+async fn every_request_leaves_a_row_before_its_answer() {
+    // Defends SGW-5.
+    let stack = stack().await;
+    let alice = Client::login(&stack, &stack.people.alice).await.unwrap();
+    let name = format!("{}|alice", stack.provider().unwrap().issuer());
+    let row = |method: &str, outcome, rule: &str| {
+        (name.clone(), method.to_owned(), outcome, rule.to_owned())
+    };
+    alice.rpc("eth_blockNumber", json!([])).await.unwrap();
+    assert_eq!(
+        rows(&stack, 1).await,
+        [row("eth_blockNumber", 1, "rpc-any-role")]
+    );
+    alice
+        .refused("cloister_sealBatch", json!([]))
+        .await
+        .unwrap();
+    assert_eq!(
+        rows(&stack, 1).await,
+        [row("cloister_sealBatch", 2, "default-deny")]
+    );
+    alice.refused("eth_mine", json!([])).await.unwrap();
+    assert_eq!(rows(&stack, 1).await, [row("eth_mine", 2, "method-table")]);
+    alice.refused("eth_getBalance", json!([])).await.unwrap();
+    assert_eq!(
+        rows(&stack, 1).await,
+        [row("eth_getBalance", 4, "rpc-any-role")]
+    );
+}
