@@ -225,11 +225,13 @@ impl Trial {
 
 /// The highest limit that the caller can pay for.
 fn affordable(trial: &Trial, request: &CallRequest, highest: u64) -> u64 {
-    if request.gas_price == 0 {
+    // A chain whose base fee is 0 is free of charge, whatever is offered.
+    if request.gas_price == 0 || trial.header.base_fee_wei == 0 {
         return highest;
     }
     let balance = trial.head.state.account(&request.from).balance;
     let left = balance.saturating_sub(request.value);
     let gas = left / U256::from(request.gas_price);
-    u64::try_from(gas).unwrap_or(u64::MAX).min(highest)
+    // Not 0, which a call takes for "as much as allowed".
+    u64::try_from(gas).unwrap_or(u64::MAX).clamp(1, highest.max(1))
 }
