@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Blocks kept in memory for streams; older ones are read from the database.
-const RECENT_BLOCKS: usize = 128;
+const RECENT_BLOCKS: usize = 32;
 
 /// The latest durable block and the state after it.
 #[derive(Debug, Clone)]
@@ -149,8 +149,8 @@ mod tests {
             chain.publish(block(number), State::default());
         }
         assert_eq!(chain.head().number, 200);
-        assert!(chain.recent(72).is_none());
-        assert_eq!(chain.recent(73).unwrap().header.number.0, 73);
+        assert!(chain.recent(168).is_none());
+        assert_eq!(chain.recent(169).unwrap().header.number.0, 169);
         assert_eq!(chain.recent(200).unwrap().header.number.0, 200);
         assert!(chain.recent(201).is_none());
     }

@@ -173,6 +173,7 @@ where
 {
     let mut pause = FIRST_PAUSE;
     loop {
+        let mut duplicate = None;
         match write().await {
             Ok(()) => break,
             Err(error) if error.is_transient() => {
@@ -183,7 +184,7 @@ where
                 metrics::write_retried();
                 available.send_replace(false);
             }
-            Err(error) if error.is_duplicate() => {}
+            Err(error) if error.is_duplicate() => duplicate = Some(error),
             Err(error) => return Err(Unresolved::Store(error)),
         }
         // The outcome is unknown: read back until the database says what is there.
@@ -198,10 +199,12 @@ where
                 Err(error) => return Err(Unresolved::Store(error)),
             }
         };
-        match there {
-            Some(got) if got == expected => break,
-            Some(got) => return Err(Unresolved::Other(got)),
-            None => tokio::time::sleep(FIRST_PAUSE).await,
+        match (there, duplicate) {
+            (Some(got), _) if got == expected => break,
+            (Some(got), _) => return Err(Unresolved::Other(got)),
+            // Something else in it is there already: trying again cannot help.
+            (None, Some(error)) => return Err(Unresolved::Store(error)),
+            (None, None) => tokio::time::sleep(FIRST_PAUSE).await,
         }
     }
     available.send_replace(true);

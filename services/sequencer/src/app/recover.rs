@@ -37,6 +37,12 @@ pub(crate) enum RecoverError {
     /// The genesis file cannot be used.
     #[error("the chain cannot begin")]
     Genesis(#[from] GenesisFileError),
+    /// Commits return before they are durable.
+    #[error(
+        "the database's role has `synchronous_commit = off`: acknowledged transactions could be \
+         lost, set it to `on`"
+    )]
+    NotDurable,
     /// The database holds another chain.
     #[error("the database holds chain {got}, the configuration names chain {expected}")]
     OtherChain {
@@ -135,6 +141,7 @@ pub(crate) async fn recover(
     policy_root: B256,
     genesis_file: &Path,
 ) -> Result<Recovered, RecoverError> {
+    check_durability(store).await?;
     let genesis = genesis::read(genesis_file, rules)?;
     let term = take_term(store, rules, policy_root, &genesis).await?;
     let first = batch(store, 0).await?;
@@ -189,6 +196,20 @@ pub(crate) async fn recover(
         batch,
         tally,
     })
+}
+
+/// SSQ-1 rests on the database's word that a commit is durable.
+async fn check_durability(store: &Store) -> Result<(), RecoverError> {
+    let (synchronous_commit, fsync) = store.durability().await?;
+    if synchronous_commit == "off" {
+        return Err(RecoverError::NotDurable);
+    }
+    if fsync == "off" {
+        tracing::warn!(
+            "the database runs with fsync off: a power cut may lose acknowledged blocks"
+        );
+    }
+    Ok(())
 }
 
 /// Takes the writer term, beginning the chain when there is none.

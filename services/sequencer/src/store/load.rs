@@ -35,6 +35,16 @@ impl Store {
             .transpose()
     }
 
+    /// The server's settings `synchronous_commit` and `fsync`.
+    pub(crate) async fn durability(&self) -> Result<(String, String), StoreError> {
+        let settings = sqlx::query_as(
+            "select current_setting('synchronous_commit'), current_setting('fsync')",
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(settings)
+    }
+
     /// Calls `found` with every leaf of the state at the last sealed batch.
     pub(crate) async fn each_leaf(&self, mut found: impl FnMut(LeafRow)) -> Result<(), StoreError> {
         let mut rows =

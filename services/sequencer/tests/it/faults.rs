@@ -307,3 +307,16 @@ async fn a_batch_that_does_not_execute_again_is_never_sealed() {
     submit(&client, raw).await.unwrap();
     assert_eq!(seal(&client).await.unwrap(), 5);
 }
+
+// Defends SSQ-1.
+#[tokio::test]
+async fn refuses_a_database_whose_commits_are_not_durable() {
+    let database = shared_database().await.unwrap();
+    let mut sequencer = Sequencer::prepare(&database, "").unwrap();
+    sequencer.run("migrate").await.unwrap();
+    let mut connection = database.connect().await.unwrap();
+    let lax = "alter role current_user set synchronous_commit = off";
+    sqlx::query(lax).execute(&mut connection).await.unwrap();
+    let refused = sequencer.resume().await.unwrap_err().to_string();
+    assert!(refused.contains("synchronous_commit = off"), "{refused}");
+}
