@@ -45,7 +45,7 @@ const THROUGH_GATEWAY: Shape = Shape {
     paced: 0,
 };
 /// Transactions of one sender that wait for their block at the same time.
-const WINDOW: usize = 40;
+const WINDOW: usize = 16;
 /// Transfers in a second while the time to inclusion is measured.
 const PACE: u32 = 200;
 /// Calls while the gateway's CPU time is measured.
@@ -77,11 +77,12 @@ async fn measure(filter: &Filter, report: &mut Report) -> anyhow::Result<()> {
         .iter()
         .any(|name| filter.wants(name))
     {
-        Some(anvil(&Workload::new(&DIRECT, &code)?).await?)
+        let shape = Shape { paced: 0, ..DIRECT };
+        Some(anvil(&Workload::new(&shape, &code)?).await?)
     } else {
         None
     };
-    direct(filter, report, &stack, &Workload::new(&DIRECT, &code)?, tps).await?;
+    direct(filter, report, &stack, &code, tps).await?;
     if filter.wants("gateway_erc20_tps") || filter.wants("gateway_cpu_per_request_us") {
         stack.start_ethereum().await?;
         stack.start_provider().await?;
@@ -111,7 +112,7 @@ async fn direct(
     filter: &Filter,
     report: &mut Report,
     stack: &Stack,
-    workload: &Workload,
+    code: &[u8],
     peer: Option<f64>,
 ) -> anyhow::Result<()> {
     let asked = [
@@ -122,9 +123,15 @@ async fn direct(
     if !asked.iter().any(|name| filter.wants(name)) {
         return Ok(());
     }
+    let paced = filter.wants("inclusion_p50_ms") || filter.wants("inclusion_p99_ms");
+    let shape = Shape {
+        paced: if paced { DIRECT.paced } else { 0 },
+        ..DIRECT
+    };
+    let workload = Workload::new(&shape, code)?;
     let sequencer = Sequencer::connect(stack)?;
     workload.prepare(&sequencer).await?;
-    if filter.wants("inclusion_p50_ms") || filter.wants("inclusion_p99_ms") {
+    if paced {
         Report::note("erc20: time to durable inclusion at a steady pace");
         let times = drive::pace(&sequencer, &workload.paced, PACE).await?;
         for (name, share) in [("inclusion_p50_ms", 0.5), ("inclusion_p99_ms", 0.99)] {
@@ -140,14 +147,11 @@ async fn direct(
     if let Some(peer) = peer.filter(|_| filter.wants("sequencer_erc20_tps")) {
         Report::note("erc20: transfers through the sequencer");
         let tps = drive::flood(&sequencer, &workload.transfers, WINDOW).await?;
-        let balance = sequencer.balance(workload).await?;
-        let paced = filter.wants("inclusion_p50_ms") || filter.wants("inclusion_p99_ms");
-        let expected = if paced {
-            workload.expected_with_paced()
-        } else {
-            workload.expected()
-        };
-        anyhow::ensure!(balance == expected, "the sequencer lost transfers");
+        let balance = sequencer.balance(&workload).await?;
+        anyhow::ensure!(
+            balance == workload.expected(),
+            "the sequencer lost transfers"
+        );
         report.figure(&Figure::beside(
             "sequencer_erc20_tps",
             tps,

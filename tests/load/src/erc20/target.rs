@@ -11,6 +11,7 @@ use cloister_test_kit::anvil;
 use cloister_test_kit::client::Client;
 use cloister_test_kit::stack::{CHAIN_ID, Stack};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tonic::transport::Channel;
 
@@ -39,7 +40,13 @@ fn call_params(workload: &Workload) -> Value {
 }
 
 /// The sequencer's gRPC with the gateway's certificate.
-pub(crate) struct Sequencer(SequencerClient<Channel>);
+pub(crate) struct Sequencer {
+    clients: Vec<SequencerClient<Channel>>,
+    next: AtomicUsize,
+}
+
+/// Connections to the sequencer, as of some gateway replicas.
+const CONNECTIONS: usize = 4;
 
 impl Sequencer {
     /// Connects on first use.
@@ -51,9 +58,26 @@ impl Sequencer {
             certificate_file: stack.file("pki/gateway.pem"),
             private_key_file: SecretFile(stack.file("pki/gateway.key")),
         };
-        Ok(Self(SequencerClient::new(
-            cloister_proto::tls::client_channel(&section)?,
-        )))
+        let client = || {
+            let channel = cloister_proto::tls::client_channel(&section)?;
+            anyhow::Ok(SequencerClient::new(channel))
+        };
+        let clients = (0..CONNECTIONS)
+            .map(|_| client())
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            clients,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// One of the connections, in turn.
+    fn client(&self) -> anyhow::Result<SequencerClient<Channel>> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        self.clients
+            .get(at)
+            .cloned()
+            .context("no connection to the sequencer")
     }
 
     /// Balance of the workload's first receiver.
@@ -66,15 +90,14 @@ impl Sequencer {
             value: Vec::new().into(),
             ..CallRequest::default()
         };
-        word(&self.0.clone().call(request).await?.into_inner().output)
+        word(&self.client()?.call(request).await?.into_inner().output)
     }
 }
 
 impl Target for Sequencer {
     async fn send(&self, raw: &str) -> anyhow::Result<()> {
         let raw = hex::decode(raw)?.into();
-        self.0
-            .clone()
+        self.client()?
             .submit_transaction(SubmitTransactionRequest { raw })
             .await?;
         Ok(())

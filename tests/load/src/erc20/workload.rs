@@ -48,7 +48,7 @@ pub(crate) struct Workload {
     token: Address,
     deploy: Raw,
     mints: Vec<Raw>,
-    to_first: [u64; 2],
+    to_first: u64,
 }
 
 impl Workload {
@@ -69,12 +69,9 @@ impl Workload {
             .iter()
             .map(|wallet| owner.sign(TxKind::Call(token), U256::ZERO, mint(wallet).into()))
             .collect::<Result<_, _>>()?;
-        let mut to_first = [0, 0];
+        let mut to_first = 0;
         let mut next = 0usize;
-        let mut sign_all = |count: usize, to_first: &mut u64, start_over: bool| {
-            if start_over {
-                next = 0;
-            }
+        let mut sign_all = |count: usize| {
             senders
                 .iter_mut()
                 .map(|wallet| {
@@ -82,7 +79,7 @@ impl Workload {
                         .map(|_| {
                             let receiver = next % RECEIVERS;
                             next += 1;
-                            *to_first += u64::from(receiver == 0);
+                            to_first += u64::from(receiver == 0);
                             let to = self::receiver(receiver);
                             let call = Token::transferCall {
                                 to,
@@ -95,8 +92,8 @@ impl Workload {
                 })
                 .collect::<anyhow::Result<Vec<_>>>()
         };
-        let paced = sign_all(shape.paced, &mut to_first[0], true)?;
-        let transfers = sign_all(shape.transfers, &mut to_first[1], true)?;
+        let paced = sign_all(shape.paced)?;
+        let transfers = sign_all(shape.transfers)?;
         Ok(Self {
             owner,
             senders,
@@ -130,14 +127,9 @@ impl Workload {
         )
     }
 
-    /// That balance after the transfers.
+    /// That balance after all transfers.
     pub(crate) fn expected(&self) -> U256 {
-        U256::from(self.to_first[1])
-    }
-
-    /// That balance after both kinds of transfers.
-    pub(crate) fn expected_with_paced(&self) -> U256 {
-        U256::from(self.to_first[0] + self.to_first[1])
+        U256::from(self.to_first)
     }
 }
 
