@@ -65,7 +65,27 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<Vec<String>> {
     schema::dump(root, &SERVICES, &mut wanted)?;
     let mut problems = apply(root, &wanted, check)?;
     problems.extend(contracts(root, check)?);
+    problems.extend(vectors(root, check)?);
     Ok(problems)
+}
+
+/// The golden vectors of the frozen encodings, made by an implementation of their own in Python.
+fn vectors(root: &Path, check: bool) -> Result<Vec<String>> {
+    let mut command = shell::command(root, "python3")?;
+    command.arg("tests/vectors/generate.py");
+    if !check {
+        shell::run(command)?;
+        return Ok(Vec::new());
+    }
+    let status = command
+        .arg("--check")
+        .status()
+        .context("cannot start `python3`; install Debian's package python3")?;
+    Ok(if status.success() {
+        Vec::new()
+    } else {
+        vec!["tests/vectors: is not what `tests/vectors/generate.py` computes".to_owned()]
+    })
 }
 
 /// What one of our programs prints, independent of the terminal.

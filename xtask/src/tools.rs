@@ -47,6 +47,9 @@ fn missing_packages() -> Vec<&'static str> {
     if !has_postgres() {
         missing.push("postgresql");
     }
+    if !answers("python3") {
+        missing.push("python3");
+    }
     if !answers("npm") || !answers("node") {
         missing.extend(["nodejs", "npm"]);
     }

@@ -62,6 +62,7 @@ pub const ALL: [u8; 17] = [
 mod tests {
     use super::ALL;
 
+    /// SC-1.
     #[test]
     fn no_two_domains_share_a_byte() {
         for (position, byte) in ALL.iter().enumerate() {

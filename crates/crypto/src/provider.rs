@@ -76,6 +76,10 @@ pub struct NativeCrypto;
 impl CryptoProvider for NativeCrypto {
     /// SEC 1, section 4.1.6. The recovered key is not verified once more, as `k256` would do at
     /// twice the cost: it fulfils the signature's equation because it is computed from it.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "scalars of a field do not overflow"
+    )]
     fn recover_checked(
         &self,
         digest: &B256,
@@ -162,6 +166,7 @@ mod tests {
         }
     }
 
+    /// SC-4.
     #[test]
     fn out_of_range_values_are_refused() {
         let digest = B256::repeat_byte(1);

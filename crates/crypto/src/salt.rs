@@ -196,6 +196,7 @@ mod tests {
 
     extern crate std;
 
+    /// SC-2, SC-3.
     #[test]
     fn salts_differ_by_batch_key_field_and_log() {
         let salter = Salter::new(&StateSecret::new([1; 32]));

@@ -142,7 +142,8 @@ impl LogRecord {
     /// Encoding of version 1: address 20 ‖ topic count u8 ‖ topics ‖ data (to the end).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(21 + 32 * self.topics.len() + self.data.len());
+        let mut out =
+            Vec::with_capacity(self.data.len().saturating_add(21 + 32 * Self::MAX_TOPICS));
         self.encode_to(&mut out);
         out
     }
@@ -325,7 +326,7 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<(bool, u64), DecodeError> {
 /// Encoding of the logs field: count u32 ‖ commitments, 32 bytes each.
 #[must_use]
 pub fn encode_log_commitments(commitments: &[B256]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + 32 * commitments.len());
+    let mut out = Vec::with_capacity(commitments.len().saturating_mul(32).saturating_add(4));
     put_count(&mut out, commitments.len());
     for commitment in commitments {
         out.extend_from_slice(commitment.as_slice());
@@ -402,7 +403,16 @@ impl TransactionOpening {
     /// The opening of `field`.
     #[must_use]
     pub const fn field(&self, field: Field) -> &FieldOpening {
-        &self.fields[field.index()]
+        let [identity, sender, target, value, input, outcome, logs] = &self.fields;
+        match field {
+            Field::Identity => identity,
+            Field::Sender => sender,
+            Field::Target => target,
+            Field::Value => value,
+            Field::Input => input,
+            Field::Outcome => outcome,
+            Field::Logs => logs,
+        }
     }
 
     /// Withholds what `keep` does not name. Logs are withheld with their field, and one by one
@@ -414,8 +424,7 @@ impl TransactionOpening {
         keep: impl Fn(Field) -> bool,
         keep_log: impl Fn(&LogOpening) -> bool,
     ) -> Self {
-        for field in Field::ALL {
-            let opening = &mut self.fields[field.index()];
+        for (opening, field) in self.fields.iter_mut().zip(Field::ALL) {
             if let FieldOpening::Shown { salt, bytes } = opening
                 && !keep(field)
             {
