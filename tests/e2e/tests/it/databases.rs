@@ -4,7 +4,7 @@ use cloister_test_kit::process::Program;
 use cloister_test_kit::stack::{Options, Stack};
 use cloister_test_kit::tools;
 
-/// S: SDB-1.
+/// SDB-1, A3.
 #[tokio::test]
 async fn psql_as_another_services_role_is_refused() {
     let mut stack = Stack::prepare(Options::default()).unwrap();

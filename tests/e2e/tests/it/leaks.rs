@@ -124,7 +124,7 @@ async fn public_text(stack: &Stack) -> String {
     text
 }
 
-/// S: SL1-1. Only the fields that the `Rollup` contract stores reach Ethereum.
+/// SET-5, A9: only the fields that the `Rollup` contract stores reach Ethereum.
 #[tokio::test]
 async fn nothing_private_reaches_ethereum() {
     let mut stack = Stack::start(Options::default()).await.unwrap();
