@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use cloister_settings::redacted;
-use cloister_store_pg::{Database, schema};
+use cloister_store_pg::{Database, is_retryable, schema};
 use cloister_telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -236,8 +236,7 @@ async fn connect(section: &cloister_settings::DatabaseSection) -> Result<Databas
         let Err(error) = database.pool().acquire().await else {
             return Ok(database);
         };
-        let waiting = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
-        if !waiting || tokio::time::Instant::now() >= deadline {
+        if !is_retryable(&error) || tokio::time::Instant::now() >= deadline {
             return Err(error).context("cannot connect to the database");
         }
         tracing::warn!(%error, "the database does not answer yet");

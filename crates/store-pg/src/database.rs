@@ -32,7 +32,7 @@ pub enum StoreError {
     /// The password could not be read.
     #[error("cannot read the database password: {0}")]
     Password(#[from] SecretError),
-    /// Postgres is of a version that is not supported.
+    /// The certificates that the server's must lead to cannot be read.
     #[error("cannot read `{}`", path.display())]
     Certificate {
         /// The certificate file.
@@ -167,17 +167,24 @@ pub fn is_retryable(error: &(dyn std::error::Error + 'static)) -> bool {
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<sqlx::Error>() {
             return match error {
-                sqlx::Error::Database(error) => {
-                    let code = error.code().unwrap_or_default();
-                    code.starts_with("40") || code.starts_with("08") || code.starts_with("57P")
-                }
+                sqlx::Error::Database(error) => is_passing(&error.code().unwrap_or_default()),
                 sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
                 _ => false,
             };
         }
+        // A transparent error shows only what is below `sqlx::Error`.
+        if let Some(error) = error.downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            return is_passing(error.code());
+        }
         cause = error.source();
     }
     false
+}
+
+/// Whether a state of Postgres passes by itself: class 40 (transaction rollback), class 08
+/// (connection), 57P01 to 57P03 (the server stops or starts).
+fn is_passing(code: &str) -> bool {
+    code.starts_with("40") || code.starts_with("08") || code.starts_with("57P")
 }
 
 fn options(section: &DatabaseSection) -> Result<PgConnectOptions, StoreError> {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloister_test_kit::postgres::{self, Cluster};
 use serde_json::Value;
@@ -13,6 +13,9 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// Long enough for a busy machine.
 const TEST_LIMIT: Duration = Duration::from_mins(1);
+
+/// Time that a service has to finish what it began.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// The example beside this test program.
 fn program() -> PathBuf {
@@ -153,8 +156,11 @@ async fn serves_after_migration_and_ends_in_peace() {
     assert!(service.get("/readyz").await.starts_with("HTTP/1.1 200"));
     assert!(service.get("/metrics").await.starts_with("HTTP/1.1 200"));
     service.terminate().await;
+    let stop = Instant::now();
     service.line("stopped").await;
     assert_eq!(service.exit_code().await, Some(0));
+    let time = stop.elapsed();
+    assert!(time < GRACE, "nothing is left to wait for: {time:?}");
 }
 
 #[tokio::test]
