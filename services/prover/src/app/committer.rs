@@ -130,10 +130,13 @@ impl Committer {
             let Some(turn) = shutdown.unless_leaving(self.turn()).await else {
                 break;
             };
+            if self.identified {
+                // From here on it answers, whatever stalls: what stalls is told by `GetStatus`.
+                check.ready();
+            }
             match turn {
                 Ok(()) => {
                     self.health.commit_stalled(None);
-                    check.ready();
                     pause = self.poll;
                 }
                 Err(TurnError::Stalled(reason)) => {

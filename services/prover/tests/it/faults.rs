@@ -74,6 +74,9 @@ async fn waits_out_a_pause() -> anyhow::Result<()> {
     world
         .until_stalled("the contract is paused by its guardian")
         .await?;
+    world.kill_and_restart().await?;
+    let limit = std::time::Duration::from_mins(1);
+    world.prover.wait_ready(limit).await?;
     world.as_guardian("unpause()", &[]).await?;
     world.until_committed(1).await?;
     world.assert_committed_once(1).await
