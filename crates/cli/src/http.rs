@@ -17,7 +17,7 @@ use crate::session::{Session, SessionStore};
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// How long one request may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// An access token is renewed when it has less than this many seconds to live.
 const RENEW_BEFORE_S: u64 = 30;
 

@@ -112,7 +112,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Disclose { command } => commands::disclose::run(&home.api()?, command).await?,
         Command::Wallet { command } => match command {
             WalletCommand::Link { key } => {
-                commands::wallet::link(&home.api()?, &key.source()?).await?
+                commands::wallet::link(&home.api()?, &key.source()?).await?;
             }
             WalletCommand::List => commands::wallet::list(&home.api()?).await?,
         },

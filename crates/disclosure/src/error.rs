@@ -79,6 +79,12 @@ pub enum VerifyError {
         /// Its length in bytes.
         got: usize,
     },
+    /// A text in the manifest holds characters that could change how a report looks.
+    #[error("`{field}` holds control characters")]
+    Control {
+        /// The field.
+        field: &'static str,
+    },
     /// The anchor was read on another chain than the package names.
     #[error(
         "the package is anchored on chain {package}, but the anchor was read on chain {anchor}"
@@ -210,6 +216,7 @@ impl VerifyError {
             Self::Version { .. } => "version",
             Self::Manifest(_) => "manifest",
             Self::Text { .. } => "text",
+            Self::Control { .. } => "control",
             Self::L1Chain { .. } => "l1_chain",
             Self::Rollup { .. } => "rollup",
             Self::BatchNumber { .. } => "batch_number",

@@ -176,6 +176,9 @@ fn check_texts(grant: &GrantStatement) -> Result<(), VerifyError> {
                 got: text.len(),
             });
         }
+        if text.chars().any(char::is_control) {
+            return Err(VerifyError::Control { field });
+        }
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
-//! The description of the REST interface for callers, in OpenAPI 3.1.
+//! The description of the REST interface for callers, in `OpenAPI` 3.1.
 //!
 //! `cloister-disclosure print-openapi` prints it; `cargo xtask gen --check` compares the committed copy.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 /// The document as pretty JSON with a newline at its end.
 pub(crate) fn document() -> String {
@@ -20,7 +22,7 @@ pub(crate) fn document() -> String {
             "schemas": schemas(),
         },
     });
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -145,7 +147,29 @@ fn schemas() -> Value {
 }
 
 fn object(required: &[&str], properties: Value) -> Value {
-    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+    let required = json!(required);
+    Value::Object(Map::from_iter([
+        ("type".to_owned(), json!("object")),
+        ("additionalProperties".to_owned(), json!(false)),
+        ("required".to_owned(), required),
+        ("properties".to_owned(), properties),
+    ]))
+}
+
+/// The same with the members of every object in alphabetical order, whatever order the JSON crate
+/// was built to keep.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<String, Value> = members.into_iter().collect();
+            let members = members
+                .into_iter()
+                .map(|(name, member)| (name, sorted(member)));
+            Value::Object(members.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 fn claim(kind: &str, required: &[&str], mut properties: Value) -> Value {
@@ -174,7 +198,10 @@ fn body(schema: &str) -> Value {
 
 /// The answers of an endpoint: its own, its refusals, and those of every endpoint.
 fn answers(own: Value, refusals: &[u16]) -> Value {
-    let mut all = own.as_object().cloned().unwrap_or_default();
+    let mut all = match own {
+        Value::Object(own) => own,
+        _ => Map::new(),
+    };
     for status in refusals.iter().chain(&[401, 413, 500, 503, 504]) {
         let description = match status {
             400 => "The request makes no sense; the message says why",

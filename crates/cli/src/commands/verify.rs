@@ -162,7 +162,10 @@ fn in_words(verdict: &Verdict) {
             list("Stated by the issuer, not proved:", &report.asserted);
             list("Not covered:", &report.not_covered);
         }
-        Verdict::Rejected(error) => terminal::line(&format!("NOT VERIFIED: {error}")),
+        Verdict::Rejected(error) => {
+            let reason = terminal::clean(&error.to_string());
+            terminal::line(&format!("NOT VERIFIED: {reason}"));
+        }
         Verdict::NotAnchored(batch) => terminal::line(&format!(
             "NOT VERIFIED: Ethereum does not know batch {batch}; ask again when it is committed"
         )),
@@ -175,6 +178,6 @@ fn list(title: &str, statements: &[Statement]) {
     }
     terminal::line(&format!("\n{title}"));
     for statement in statements {
-        terminal::line(&format!("  - {}", statement.text));
+        terminal::line(&format!("  - {}", terminal::clean(&statement.text)));
     }
 }

@@ -32,8 +32,11 @@ fn ledger(count: u64) -> (Vec<String>, Head) {
 fn verify(folder: &Path, lines: &[String], anchors: &[Head]) -> Run {
     let file = folder.join("ledger.jsonl");
     std::fs::write(&file, lines.join("\n") + "\n").expect("written");
-    let mut arguments =
-        vec!["audit".to_owned(), "verify".to_owned(), format!("--file={}", file.display())];
+    let mut arguments = vec![
+        "audit".to_owned(),
+        "verify".to_owned(),
+        format!("--file={}", file.display()),
+    ];
     for Head { count, hash } in anchors {
         arguments.extend(["--anchor".to_owned(), format!("{count}:{hash}")]);
     }
@@ -49,7 +52,11 @@ fn a_whole_ledger_verifies_against_its_anchor() {
     assert!(alone.out.starts_with("WHOLE: 5 rows"), "{alone:?}");
     assert!(alone.err.contains("no --anchor"), "{alone:?}");
     let anchored = verify(folder.path(), &lines, &[ledger(3).1, head]);
-    assert_eq!((anchored.code, anchored.err.as_str()), (Some(0), ""), "{anchored:?}");
+    assert_eq!(
+        (anchored.code, anchored.err.as_str()),
+        (Some(0), ""),
+        "{anchored:?}"
+    );
 }
 
 #[test]
@@ -66,7 +73,10 @@ fn every_change_of_a_ledger_is_detected() {
     doubled.insert(2, lines[2].clone());
     let truncated = lines[..4].to_vec();
     let rewritten = ledger(6).0[..5].to_vec();
-    assert_eq!(rewritten, lines, "the ledger is made the same way each time");
+    assert_eq!(
+        rewritten, lines,
+        "the ledger is made the same way each time"
+    );
     for (name, lines) in [
         ("edited", edited),
         ("deleted", deleted),
@@ -78,7 +88,10 @@ fn every_change_of_a_ledger_is_detected() {
         assert_eq!(found.code, Some(1), "{name}: {found:?}");
         assert!(found.out.starts_with("TAMPERED: "), "{name}: {found:?}");
     }
-    let other = Head { hash: B256::repeat_byte(7), ..head };
+    let other = Head {
+        hash: B256::repeat_byte(7),
+        ..head
+    };
     let found = verify(folder.path(), &lines, &[other]);
     assert_eq!(found.code, Some(1), "{found:?}");
 }

@@ -29,7 +29,9 @@ impl Drop for Proxy {
 
 /// Answers with the token and body that it was sent.
 async fn echo(headers: HeaderMap, body: String) -> String {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     format!("{} {body}", token.unwrap_or("none"))
 }
 
@@ -42,13 +44,17 @@ async fn home(folder: &Path, shutdown: &Shutdown) {
         certificate_file: identity.certificate_file,
         private_key_file: SecretFile(identity.private_key_file),
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let router = Router::new().route("/", post(echo));
     let shutdown = shutdown.clone();
     tokio::spawn(async move {
         let limits = https::Limits::default();
-        https::serve(listener, router, &identity, limits, &shutdown).await.expect("serves");
+        https::serve(listener, router, &identity, limits, &shutdown)
+            .await
+            .expect("serves");
     });
     let config = format!(
         "gateway = \"https://localhost:{port}\"\nca_file = \"ca.pem\"\n[oidc]\n\
@@ -72,7 +78,10 @@ fn start(folder: &Path) -> Proxy {
     let mut url = String::new();
     let out = child.stdout.take().expect("piped");
     BufReader::new(out).read_line(&mut url).expect("a line");
-    Proxy { child, url: url.trim().to_owned() }
+    Proxy {
+        child,
+        url: url.trim().to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -81,9 +90,18 @@ async fn adds_the_token_for_its_owner_only() {
     let shutdown = Shutdown::new();
     home(folder.path(), &shutdown).await;
     let proxy = start(folder.path());
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
     let send = async |url: &str, name: header::HeaderName, value: &str| {
-        client.post(url).header(name, value).body("{}").send().await.expect("an answer")
+        client
+            .post(url)
+            .header(name, value)
+            .body("{}")
+            .send()
+            .await
+            .expect("an answer")
     };
     let answer = send(&proxy.url, header::CONTENT_TYPE, "application/json").await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -97,8 +115,8 @@ async fn adds_the_token_for_its_owner_only() {
     assert_eq!(secret.len(), 40);
     let guessed = send(&format!("{base}/{}", "0".repeat(40)), header::ACCEPT, "*/*").await;
     assert_eq!(guessed.status(), StatusCode::FORBIDDEN);
-    let bare = send(base, header::ACCEPT, "*/*").await;
-    assert_ne!(bare.status(), StatusCode::OK);
+    let without = send(base, header::ACCEPT, "*/*").await;
+    assert_ne!(without.status(), StatusCode::OK);
     shutdown.leave();
 }
 
@@ -111,9 +129,17 @@ async fn a_gateway_that_is_away_is_a_json_rpc_error() {
     shutdown.leave();
     let config = std::fs::read_to_string(folder.path().join("config.toml")).expect("a file");
     assert!(config.contains("gateway"));
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
     for _ in 0..100 {
-        let answer = client.post(&proxy.url).body("{}").send().await.expect("an answer");
+        let answer = client
+            .post(&proxy.url)
+            .body("{}")
+            .send()
+            .await
+            .expect("an answer");
         if answer.status() == StatusCode::BAD_GATEWAY {
             let body: serde_json::Value = answer.json().await.expect("JSON");
             assert_eq!(body["error"]["code"], serde_json::json!(-32003));
@@ -136,7 +162,10 @@ fn listens_on_this_machine_only_and_needs_a_login() {
     let session = r#"{"access_token":"t","refresh_token":null,"expires_at":9999999999}"#;
     pki::write_secret(&folder.path().join("session.json"), session).expect("written");
     for listen in ["0.0.0.0:0", "192.0.2.1:80"] {
-        let out = run(folder.path(), &["--config", &config, "rpc-proxy", "--listen", listen]);
+        let out = run(
+            folder.path(),
+            &["--config", &config, "rpc-proxy", "--listen", listen],
+        );
         assert_eq!(out.code, Some(2), "{out:?}");
         assert!(out.err.contains("is not a loopback address"), "{out:?}");
     }

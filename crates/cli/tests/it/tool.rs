@@ -20,8 +20,14 @@ pub(crate) struct Run {
 
 /// Runs the tool to its end.
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(home: &Path, arguments: &[S]) -> Run {
-    let Output { status, stdout, stderr } =
-        cloister(home).args(arguments).output().expect("the tool starts");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = cloister(home)
+        .args(arguments)
+        .output()
+        .expect("the tool starts");
     Run {
         code: status.code(),
         out: String::from_utf8(stdout).expect("text"),

@@ -8,7 +8,7 @@ use cloister_disclosure::{Claim, SigningKey};
 use cloister_l1::Rollup;
 use cloister_test_kit::anvil::{Anvil, FUNDED, Options};
 use cloister_test_kit::pki;
-use cloister_types::{BatchHeader, BatchNumber};
+use cloister_types::BatchHeader;
 use serde_json::{Value, json};
 
 use crate::tool::{Run, run};
@@ -40,7 +40,12 @@ impl Ethereum {
         world.header.previous_hash = genesis().hash();
         let pem = issuer().to_pem().expect("encodes");
         std::fs::write(folder.path().join("issuer.pem"), pem).expect("written");
-        let mut ethereum = Self { anvil, world, rollup: Address::ZERO, folder };
+        let mut ethereum = Self {
+            anvil,
+            world,
+            rollup: Address::ZERO,
+            folder,
+        };
         ethereum.rollup = ethereum.deploy(&genesis());
         ethereum.commit().await;
         ethereum
@@ -71,13 +76,20 @@ impl Ethereum {
         ]);
         assert_eq!(deployed.code, Some(0), "{deployed:?}");
         let printed: Value = serde_json::from_str(&deployed.out).expect("JSON");
-        printed["rollup"].as_str().expect("an address").parse().expect("an address")
+        printed["rollup"]
+            .as_str()
+            .expect("an address")
+            .parse()
+            .expect("an address")
     }
 
     async fn commit(&self) {
         let input = Rollup::commit_call(&[self.world.header.public()]);
         let transaction = json!([{"from": FUNDED[1].0, "to": self.rollup, "data": input}]);
-        self.anvil.rpc("eth_sendTransaction", transaction).await.expect("sent");
+        self.anvil
+            .rpc("eth_sendTransaction", transaction)
+            .await
+            .expect("sent");
         self.anvil.mine(1).await.expect("mined");
     }
 
@@ -118,8 +130,14 @@ async fn every_kind_verifies_and_committed_is_not_called_proved() {
         let words = ethereum.verify(&file, &trusted);
         assert_eq!(words.code, Some(0), "{name}: {words:?}");
         assert!(words.out.starts_with("VERIFIED: "), "{name}: {words:?}");
-        assert!(words.out.contains("committed to Ethereum, not proved yet"), "{name}: {words:?}");
-        assert!(words.out.contains("has not checked a validity proof"), "{name}: {words:?}");
+        assert!(
+            words.out.contains("committed to Ethereum, not proved yet"),
+            "{name}: {words:?}"
+        );
+        assert!(
+            words.out.contains("has not checked a validity proof"),
+            "{name}: {words:?}"
+        );
         let printed = ethereum.verify(&file, &[&trusted[..], &["--json"]].concat());
         let report: Value = serde_json::from_str(&printed.out).expect("JSON");
         assert_eq!(report["verified"], json!(true), "{name}");
@@ -130,13 +148,18 @@ async fn every_kind_verifies_and_committed_is_not_called_proved() {
     let alone = ethereum.verify(&file, &[]);
     assert_eq!(alone.code, Some(0), "{alone:?}");
     assert!(alone.out.contains("no issuer key was given"), "{alone:?}");
-    assert!(alone.out.contains("compare it with the address"), "{alone:?}");
+    assert!(
+        alone.out.contains("compare it with the address"),
+        "{alone:?}"
+    );
 }
 
 fn leaves(at: &Value, pointer: &str, out: &mut Vec<String>) {
     match at {
         Value::Object(members) => {
-            members.iter().for_each(|(name, at)| leaves(at, &format!("{pointer}/{name}"), out));
+            members
+                .iter()
+                .for_each(|(name, at)| leaves(at, &format!("{pointer}/{name}"), out));
         }
         Value::Array(items) => {
             let all = items.iter().enumerate();
@@ -201,7 +224,10 @@ async fn a_tampered_package_is_refused_whoever_signs_it() {
     let package = false_world.package_at(false_world.account(ALICE), ethereum.rollup);
     let verdict = ethereum.verify(&ethereum.write(&package), &[]);
     assert_eq!(verdict.code, Some(1), "{verdict:?}");
-    assert!(verdict.out.contains("Ethereum holds batch hash"), "{verdict:?}");
+    assert!(
+        verdict.out.contains("Ethereum holds batch hash"),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]
@@ -211,11 +237,17 @@ async fn a_wrong_anchor_is_refused_and_an_absent_one_is_said() {
     let rollup = ethereum.rollup.to_string();
 
     // Another chain's contract: it knows no batch 1.
-    let other = BatchHeader { number: BatchNumber(0), state_root: B256::ZERO, ..genesis() };
+    let other = BatchHeader {
+        state_root: keccak256("another genesis"),
+        ..genesis()
+    };
     let other = ethereum.deploy(&other).to_string();
     let verdict = ethereum.verify(&file, &["--rollup", &other]);
     assert_eq!(verdict.code, Some(1), "{verdict:?}");
-    assert!(verdict.out.contains("Ethereum does not know batch 1"), "{verdict:?}");
+    assert!(
+        verdict.out.contains("Ethereum does not know batch 1"),
+        "{verdict:?}"
+    );
 
     // An address without a contract, and a node that is away: no verdict at all.
     let nobody = ethereum.verify(&file, &["--rollup", FUNDED[0].0]);
@@ -231,20 +263,32 @@ async fn a_wrong_anchor_is_refused_and_an_absent_one_is_said() {
     let later = later.package_at(later.account(ALICE), ethereum.rollup);
     let verdict = ethereum.verify(&ethereum.write(&later), &["--rollup", &rollup]);
     assert_eq!(verdict.code, Some(1), "{verdict:?}");
-    assert!(verdict.out.contains("Ethereum does not know batch 2"), "{verdict:?}");
+    assert!(
+        verdict.out.contains("Ethereum does not know batch 2"),
+        "{verdict:?}"
+    );
 
     // A key that is not the issuer's, and files that are no keys or packages.
     let file = ethereum.write(&ethereum.package(ethereum.world.account(ALICE)));
-    let stranger = SigningKey::from_seed(&[1; 32]).issuer_key().to_pem().expect("encodes");
+    let stranger = SigningKey::from_seed(&[1; 32])
+        .issuer_key()
+        .to_pem()
+        .expect("encodes");
     std::fs::write(ethereum.file("stranger.pem"), stranger).expect("written");
     let verdict = ethereum.verify(&file, &["--issuer-key", &ethereum.file("stranger.pem")]);
     assert_eq!(verdict.code, Some(1), "{verdict:?}");
-    assert!(verdict.out.contains("but the institution's key is"), "{verdict:?}");
+    assert!(
+        verdict.out.contains("but the institution's key is"),
+        "{verdict:?}"
+    );
     let no_key = ethereum.verify(&file, &["--issuer-key", &ethereum.file("deployer.key")]);
     assert_eq!(no_key.code, Some(2), "{no_key:?}");
     let no_package = ethereum.verify(&ethereum.write("{}"), &[]);
     assert_eq!(no_package.code, Some(1), "{no_package:?}");
-    assert!(no_package.out.contains("not a Cloister package"), "{no_package:?}");
+    assert!(
+        no_package.out.contains("not a Cloister package"),
+        "{no_package:?}"
+    );
     let no_file = ethereum.verify(Path::new("/nowhere"), &[]);
     assert_eq!(no_file.code, Some(2), "{no_file:?}");
     let no_node = ethereum.run(&["verify", "package.json"]);

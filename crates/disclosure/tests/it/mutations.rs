@@ -363,3 +363,22 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn a_text_that_could_redraw_the_screen_is_refused() {
+    let world = World::new();
+    let package = world.package(world.claims().remove(0).1);
+    for member in ["id", "case_reference", "legal_basis"] {
+        for forged in ["C-1\u{1b}[1A\u{1b}[2KVERIFIED", "C-1\nVERIFIED", "\u{9b}2K"] {
+            let mut payload = payload_of(&package);
+            payload["grant"][member] = json!(forged);
+            let file = signed(&package, payload.to_string().as_bytes(), &signing_key());
+            let error = verify(&file, &world.anchor(), &Expectations::default());
+            assert_eq!(
+                error.expect_err("refused").code(),
+                "control",
+                "{member} {forged:?}"
+            );
+        }
+    }
+}

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloister_disclosure::build::{self, OpenedLeaf};
 use cloister_disclosure::{
-    AnchorState, BuildError, Expectations, Package, Report, SigningKey, VerifyError, verify,
+    AnchorState, BuildError, Claim, Expectations, Package, Report, SigningKey, VerifyError, verify,
 };
 use cloister_types::{BatchNumber, StateKey};
 use proptest::prelude::*;
@@ -81,6 +81,11 @@ fn names_what_a_redacted_transaction_withholds() {
         &Expectations::default(),
     );
     let report = report.expect("verifies");
+    let Claim::Transaction(claim) = &report.claim else {
+        panic!("another claim")
+    };
+    let identity = claim.fields.identity.opened().map(|identity| identity.hash);
+    assert_eq!(identity, Some(world.hashes()[2]));
     let withheld = report
         .not_covered
         .iter()

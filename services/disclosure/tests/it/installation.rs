@@ -40,14 +40,14 @@ pub(crate) struct Installation {
     pub(crate) cluster: Cluster,
     pub(crate) database: postgres::Database,
     pub(crate) people: People,
-    pub(crate) issuer: String,
     /// Stops sequencer and prover.
     pub(crate) upstream: Shutdown,
     shutdown: Shutdown,
     provider: Provider,
     http: reqwest::Client,
     url: String,
-    folder: tempfile::TempDir,
+    /// Configuration, keys and certificates; goes with the installation.
+    _folder: tempfile::TempDir,
 }
 
 impl Drop for Installation {
@@ -123,20 +123,18 @@ impl Installation {
             .tls_certs_only([ca])
             .build();
         let http = http.expect("a client");
-        let issuer = provider.issuer();
         Self {
             chain,
             clock,
             cluster,
             database,
             people,
-            issuer,
             upstream,
             shutdown,
             provider,
             http,
             url,
-            folder,
+            _folder: folder,
         }
     }
 

@@ -2,19 +2,20 @@
 
 use cloister_audit::Outcome;
 use cloister_disclosure::{Claim, Expectations, LifecycleAtIssue, Package, VerifyError, verify};
-use cloister_types::B256;
+use cloister_types::{Address, B256};
 use serde_json::{Value, json};
 
 use crate::chain::SEALED;
 use crate::installation::{Answer, Installation, eventually};
 use crate::world::{ALICE, BATCH, BOB, NOBODY, ROLLUP, TOKEN, issuer};
 
-fn order(grant: &str, claim: Value) -> Value {
+fn order(grant: &str, claim: impl Into<Value>) -> Value {
+    let claim: Value = claim.into();
     json!({"grant": grant, "claim": claim})
 }
 
-fn account(address: impl ToString) -> Value {
-    json!({"kind": "account_state", "address": address.to_string()})
+fn account(address: Address) -> Value {
+    json!({"kind": "account_state", "address": address})
 }
 
 fn transaction(installation: &Installation, index: usize) -> Value {
@@ -72,8 +73,9 @@ async fn a_grant_gives_packages_that_verify_and_are_recorded() {
         .collect();
     assert_eq!(last, [Outcome::Allowed; 4]);
     let mut verifier = cloister_audit::Verifier::new(&[]).expect("no anchors");
-    rows.iter()
-        .for_each(|entry| verifier.push(entry).expect("a chain"));
+    for entry in &rows {
+        verifier.push(entry).expect("a chain");
+    }
     let head = verifier.finish().expect("a chain");
     eventually("the anchoring of the ledger's head", async || {
         let anchored = installation.chain.anchored.lock().expect("whole");
