@@ -233,5 +233,7 @@ fn affordable(trial: &Trial, request: &CallRequest, highest: u64) -> u64 {
     let left = balance.saturating_sub(request.value);
     let gas = left / U256::from(request.gas_price);
     // Not 0, which a call takes for "as much as allowed".
-    u64::try_from(gas).unwrap_or(u64::MAX).clamp(1, highest.max(1))
+    u64::try_from(gas)
+        .unwrap_or(u64::MAX)
+        .clamp(1, highest.max(1))
 }

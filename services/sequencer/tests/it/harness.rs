@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -32,7 +32,7 @@ use cloister_test_kit::{
     process::{Child, Program},
 };
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tonic::{Status, transport::Channel};
 
 pub(crate) const CHAIN_ID: u64 = 2_718;
@@ -41,14 +41,48 @@ pub(crate) type Client = SequencerClient<Channel>;
 /// How long anything may take before a test fails.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+/// The cluster that the tests of this process share while any of them runs.
+static CLUSTER: Mutex<Weak<SharedCluster>> = Mutex::const_new(Weak::new());
 
-/// A cluster that all tests of this process share.
-pub(crate) async fn shared_database() -> anyhow::Result<Database> {
-    let cluster = CLUSTER
-        .get_or_try_init(|| Cluster::start(Options::default()))
-        .await?;
-    cluster.create_database("sequencer").await
+/// A cluster that ends before its files are removed.
+#[derive(Debug)]
+pub(crate) struct SharedCluster(Cluster);
+
+impl Drop for SharedCluster {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// A database in the shared cluster, which stays up as long as this value.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedDatabase {
+    database: Database,
+    _cluster: Arc<SharedCluster>,
+}
+
+impl std::ops::Deref for SharedDatabase {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.database
+    }
+}
+
+/// A new database in the cluster that all tests of this process share.
+pub(crate) async fn shared_database() -> anyhow::Result<SharedDatabase> {
+    let mut shared = CLUSTER.lock().await;
+    let cluster = match shared.upgrade() {
+        Some(cluster) => cluster,
+        None => Arc::new(SharedCluster(Cluster::start(Options::default()).await?)),
+    };
+    *shared = Arc::downgrade(&cluster);
+    drop(shared);
+    let database = cluster.0.create_database("sequencer").await?;
+    Ok(SharedDatabase {
+        database,
+        _cluster: cluster,
+    })
 }
 
 /// A sequencer's files; the process is started and killed at will.
@@ -60,12 +94,16 @@ pub(crate) struct Sequencer {
     child: Option<Child>,
     address: String,
     funded: PrivateKeySigner,
+    database: Option<SharedDatabase>,
 }
 
 impl Sequencer {
     /// Starts a sequencer on a database of its own; `settings` are more sections of its file.
     pub(crate) async fn start(settings: &str) -> anyhow::Result<Self> {
-        Self::start_on(&shared_database().await?, settings).await
+        let database = shared_database().await?;
+        let mut sequencer = Self::start_on(&database, settings).await?;
+        sequencer.database = Some(database);
+        Ok(sequencer)
     }
 
     /// Starts a sequencer on `database`.
@@ -103,6 +141,7 @@ impl Sequencer {
             child: None,
             address: String::new(),
             funded,
+            database: None,
         })
     }
 
