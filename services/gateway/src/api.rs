@@ -15,6 +15,7 @@ pub mod auth;
 pub mod authenticate;
 pub mod page;
 pub mod problem;
+pub mod rate;
 pub mod rpc;
 pub mod wallets;
 

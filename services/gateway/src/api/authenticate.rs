@@ -8,9 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::Gateway;
 use super::problem::unauthenticated;
+use super::rate;
 use crate::app::failure;
 use crate::app::identity::Caller;
 use crate::app::op::Op;
+use crate::app::rate::Counted;
 use crate::rpc::RpcError;
 use crate::store::{secret_hash, sessions};
 
@@ -138,16 +140,22 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// The caller of a REST endpoint, or the error to answer; a refusal leaves a row (SGW-5).
+/// The caller of a REST endpoint, or the error to answer; a refusal leaves a row (SGW-5), but not
+/// more rows than the rate for unknown callers (SGW-14).
 ///
 /// # Errors
-/// Not authenticated, or it cannot be found out now.
+/// Not authenticated, too often, or it cannot be found out now.
 pub async fn caller(gateway: &Gateway, parts: &Parts, name: &str) -> Result<Caller, RpcError> {
+    let peer = rate::peer(parts)?;
     let reason = match sender(gateway, &parts.method, &parts.headers).await? {
-        Sender::Known(caller) => return Ok(*caller),
+        Sender::Known(caller) => {
+            rate::take(gateway, rate::counted(&caller, peer), 1)?;
+            return Ok(*caller);
+        }
         Sender::Nobody => "no token".to_owned(),
         Sender::Refused(reason) => reason,
     };
+    rate::take(gateway, Counted::Address(peer), 1)?;
     refuse(gateway, name, &reason, B256::ZERO).await
 }
 

@@ -15,8 +15,9 @@ use sha2::{Digest as _, Sha256};
 use super::Gateway;
 use super::authenticate::{Sender, refuse, sender};
 use super::problem::{self, unauthenticated};
+use super::rate::{counted, take};
 use crate::app::identity::Caller;
-use crate::app::rate::{Counted, Rate};
+use crate::app::rate::Counted;
 use crate::method::Method;
 use crate::metrics;
 use crate::rpc::{self, Code, Frame, Item, Response, RpcError};
@@ -60,7 +61,7 @@ async fn answer(
         None if only_public(&frame) => Caller::anonymous(),
         None => return Err(reject(gateway, peer, "no token", &body).await),
     };
-    take(gateway, counted(&caller, peer), frame.len())?;
+    take(gateway, counted(&caller, peer), frame.len()).map_err(too_many)?;
     Ok(run(gateway, &caller, frame).await)
 }
 
@@ -91,8 +92,8 @@ async fn caller(
 /// Refuses somebody who is not authenticated, with a row; not more often than the rate for
 /// unknown callers, so that they cannot fill the ledger.
 async fn reject(gateway: &Gateway, peer: IpAddr, reason: &str, body: &[u8]) -> Refusal {
-    if let Err(refusal) = take(gateway, Counted::Address(peer), 1) {
-        return refusal;
+    if let Err(error) = take(gateway, Counted::Address(peer), 1) {
+        return too_many(error);
     }
     let hash = B256::from(<[u8; 32]>::from(Sha256::digest(body)));
     let refused = refuse::<()>(gateway, "POST /", reason, hash).await;
@@ -111,41 +112,8 @@ fn only_public(frame: &Frame) -> bool {
     }
 }
 
-fn counted(caller: &Caller, peer: IpAddr) -> Counted {
-    if caller.principal.is_anonymous() {
-        Counted::Address(peer)
-    } else {
-        Counted::Principal(caller.principal.id())
-    }
-}
-
-fn take(gateway: &Gateway, who: Counted, count: usize) -> Result<(), Refusal> {
-    let limits = &gateway.app.limits;
-    let rate = match who {
-        Counted::Principal(_) => Rate {
-            per_second: limits.requests_per_second,
-            burst: limits.burst,
-        },
-        Counted::Address(_) => {
-            let per_second = limits.anonymous_requests_per_second;
-            Rate {
-                per_second,
-                burst: per_second.saturating_mul(2),
-            }
-        }
-    };
-    if gateway
-        .app
-        .rate
-        .take(who, rate, count, gateway.app.clock.now())
-    {
-        return Ok(());
-    }
-    let message = format!("more than {} requests a second: slow down", rate.per_second);
-    Err((
-        StatusCode::TOO_MANY_REQUESTS,
-        RpcError::new(Code::LimitExceeded, message),
-    ))
+fn too_many(error: RpcError) -> Refusal {
+    (problem::status(error.code()), error)
 }
 
 async fn run(gateway: &Gateway, caller: &Caller, frame: Frame) -> HttpResponse {

@@ -31,8 +31,18 @@ impl App {
             .map_err(|error| failure::database(&error))
     }
 
-    /// Forgets a deployment that the sequencer refused.
-    pub async fn withdraw(&self, deployment: &Deployment) {
+    /// Forgets a deployment that the sequencer refused; not one that it refused because the same
+    /// transaction `waits` already, nor one that is in a block: who sends a deployment again must
+    /// not lose the contract.
+    pub async fn withdraw(&self, deployment: &Deployment, waits: bool) {
+        match self.try_settle(deployment).await {
+            Ok(false) if !waits => {}
+            Ok(_) => return,
+            Err(reason) => {
+                tracing::warn!(reason, "a refused deployment will be settled later");
+                return;
+            }
+        }
         let gone = contracts::forget(self.database.pool(), deployment.transaction).await;
         if let Err(error) = gone {
             tracing::warn!(%error, "a refused deployment will be settled later");

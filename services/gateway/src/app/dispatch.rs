@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::App;
 use super::identity::Caller;
-use super::methods::history::{By, Form};
+use super::methods::history::By::{Hash, Number};
+use super::methods::history::Form::{Object, Raw, Receipt};
 use super::methods::{
     Answer, accounts, batches, chain, contracts, execute, history, logs, own, send,
 };
@@ -124,28 +125,20 @@ async fn serve(op: &Op<'_>, method: Method, params: &Params<'_>) -> Answer {
         M::EthEstimateGas => execute::estimate(op, params).await,
         M::EthSendRawTransaction => send::send(op, params).await,
         M::EthSendRawTransactionSync => send::send_sync(op, params).await,
-        M::EthGetTransactionByHash => history::by_hash(op, params, Form::Object).await,
-        M::EthGetTransactionReceipt => history::by_hash(op, params, Form::Receipt).await,
-        M::EthGetRawTransactionByHash => history::by_hash(op, params, Form::Raw).await,
-        M::EthGetTransactionByBlockHashAndIndex => {
-            history::by_index(op, params, By::Hash, Form::Object).await
-        }
-        M::EthGetTransactionByBlockNumberAndIndex => {
-            history::by_index(op, params, By::Number, Form::Object).await
-        }
-        M::EthGetRawTransactionByBlockHashAndIndex => {
-            history::by_index(op, params, By::Hash, Form::Raw).await
-        }
-        M::EthGetRawTransactionByBlockNumberAndIndex => {
-            history::by_index(op, params, By::Number, Form::Raw).await
-        }
-        M::EthGetBlockByNumber => history::whole_block(op, params, By::Number).await,
-        M::EthGetBlockByHash => history::whole_block(op, params, By::Hash).await,
-        M::EthGetHeaderByNumber => history::header(op, params, By::Number).await,
-        M::EthGetHeaderByHash => history::header(op, params, By::Hash).await,
+        M::EthGetTransactionByHash => history::by_hash(op, params, Object).await,
+        M::EthGetTransactionReceipt => history::by_hash(op, params, Receipt).await,
+        M::EthGetRawTransactionByHash => history::by_hash(op, params, Raw).await,
+        M::EthGetTransactionByBlockHashAndIndex => history::at(op, params, Hash, Object).await,
+        M::EthGetTransactionByBlockNumberAndIndex => history::at(op, params, Number, Object).await,
+        M::EthGetRawTransactionByBlockHashAndIndex => history::at(op, params, Hash, Raw).await,
+        M::EthGetRawTransactionByBlockNumberAndIndex => history::at(op, params, Number, Raw).await,
+        M::EthGetBlockByNumber => history::whole_block(op, params, Number).await,
+        M::EthGetBlockByHash => history::whole_block(op, params, Hash).await,
+        M::EthGetHeaderByNumber => history::header(op, params, Number).await,
+        M::EthGetHeaderByHash => history::header(op, params, Hash).await,
         M::EthGetBlockReceipts => history::receipts(op, params).await,
-        M::EthGetBlockTransactionCountByNumber => history::count(op, params, By::Number).await,
-        M::EthGetBlockTransactionCountByHash => history::count(op, params, By::Hash).await,
+        M::EthGetBlockTransactionCountByNumber => history::count(op, params, Number).await,
+        M::EthGetBlockTransactionCountByHash => history::count(op, params, Hash).await,
         M::EthGetLogs => logs::logs(op, params).await,
         M::CloisterWhoami => own::whoami(op),
         M::CloisterGetBatch => batches::batch(op, params).await,

@@ -1,8 +1,9 @@
 //! Transactions and calls: what is taken, what is refused, and in which words.
 
-use alloy::consensus::{SignableTransaction as _, TxEip4844, TxEnvelope, TxLegacy};
+use alloy::consensus::{SignableTransaction as _, TxEip4844, TxEip7702, TxEnvelope, TxLegacy};
 use alloy::eips::eip2718::Encodable2718 as _;
-use alloy::primitives::{Bytes, TxKind, U256, hex};
+use alloy::eips::eip7702::Authorization;
+use alloy::primitives::{Address, Bytes, TxKind, U256, hex};
 use alloy::signers::SignerSync as _;
 use alloy::signers::local::PrivateKeySigner;
 use cloister_test_kit::client::{Client, Wallet};
@@ -264,4 +265,73 @@ async fn clients_find_what_they_read() {
     assert_eq!(fees["gasUsedRatio"], json!([0.0, 0.0]));
     let failed = transfer(&alice, &mut wallet, contract, NOWHERE, 1).await;
     assert_eq!(failed["status"], "0x1");
+}
+
+/// A transaction to nowhere that delegates `authority` to `delegate` (EIP-7702).
+fn delegating(sender: &Wallet, nonce: u64, authority: &Wallet, delegate: Address) -> String {
+    let key = |wallet: &Wallet| -> PrivateKeySigner { wallet.key().parse().unwrap() };
+    let authorization = Authorization {
+        chain_id: U256::ZERO,
+        address: delegate,
+        nonce: if authority.address() == sender.address() {
+            nonce + 1
+        } else {
+            0
+        },
+    };
+    let signature = key(authority)
+        .sign_hash_sync(&authorization.signature_hash())
+        .unwrap();
+    let unsigned = TxEip7702 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 200_000,
+        to: NOWHERE,
+        authorization_list: vec![authorization.into_signed(signature)],
+        ..TxEip7702::default()
+    };
+    let signature = key(sender)
+        .sign_hash_sync(&unsigned.signature_hash())
+        .unwrap();
+    let envelope = TxEnvelope::Eip7702(unsigned.into_signed(signature));
+    hex::encode_prefixed(envelope.encoded_2718())
+}
+
+#[tokio::test]
+async fn foreign_code_is_not_reached_by_a_transfer_or_a_delegation() {
+    // Defends SGW-15.
+    let stack = stack().await;
+    let (alice, mut wallet) = person(&stack, &stack.people.alice).await;
+    let (bob, mut purse) = person(&stack, &stack.people.bob).await;
+    let token = deploy(&alice, &mut wallet, token()).await;
+
+    let nothing = || (U256::ZERO, Bytes::new());
+    let (value, data) = nothing();
+    let raw = purse
+        .sign_with(0, TxKind::Call(token), value, data)
+        .unwrap();
+    assert_eq!(refusal(&bob, &raw).await, "denied");
+    let (value, data) = nothing();
+    let raw = purse.sign(TxKind::Call(NOWHERE), value, data).unwrap();
+    assert_eq!(bob.send(&raw).await.unwrap()["status"], "0x1");
+
+    let victim = Wallet::random();
+    let raw = delegating(&purse, 1, &victim, Address::ZERO);
+    assert_eq!(refusal(&bob, &raw).await, "signer_not_linked");
+    for hidden in [token, NOWHERE] {
+        let raw = delegating(&purse, 1, &purse, hidden);
+        assert_eq!(refusal(&bob, &raw).await, "denied");
+    }
+    let raw = delegating(&wallet, wallet.nonce(), &wallet, token);
+    let receipt = alice.send(&raw).await.unwrap();
+    assert_eq!(receipt["status"], "0x1", "{receipt}");
+    let code = json!([wallet.address(), "latest"]);
+    let code = alice.rpc("eth_getCode", code).await.unwrap();
+    assert!(code.as_str().unwrap().starts_with("0xef0100"), "{code}");
+
+    // A wallet that has delegated can still be paid.
+    let to = TxKind::Call(wallet.address());
+    let (value, data) = nothing();
+    let raw = purse.sign(to, value, data).unwrap();
+    assert!(bob.send(&raw).await.unwrap()["status"].is_string());
 }

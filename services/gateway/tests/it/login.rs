@@ -2,7 +2,7 @@
 
 use cloister_test_kit::client::Wallet;
 use cloister_test_kit::stack::Stack;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::stack;
@@ -62,6 +62,38 @@ impl Browser {
     }
 }
 
+/// The secret in the session cookie, whose properties are checked.
+fn session_secret(answer: &Response) -> String {
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    let session = cookies
+        .map(|cookie| cookie.to_str().unwrap())
+        .find(|cookie| cookie.starts_with("__Host-cloister-session="))
+        .unwrap();
+    for property in [
+        "Secure",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Path=/",
+        "Max-Age=43200",
+    ] {
+        assert!(session.contains(property), "{property} is not in {session}");
+    }
+    session.split(['=', ';']).nth(1).unwrap().to_owned()
+}
+
+/// Defends SGW-7.
+async fn is_kept_hashed(stack: &Stack, secret: &str) {
+    let database = &stack.databases.as_ref().unwrap().gateway;
+    let dump: String = sqlx::query_scalar("SELECT string_agg(s::text, ' ') FROM sessions s")
+        .fetch_one(&mut database.connect().await.unwrap())
+        .await
+        .unwrap();
+    assert!(
+        !dump.contains(secret),
+        "the session's secret is in the database"
+    );
+}
+
 #[tokio::test]
 async fn a_person_logs_in_and_out_with_a_browser() {
     let stack = stack().await;
@@ -75,22 +107,7 @@ async fn a_person_logs_in_and_out_with_a_browser() {
         "{:?}",
         answer.text().await
     );
-    let cookies: Vec<_> = answer.headers().get_all("set-cookie").iter().collect();
-    let session = cookies
-        .iter()
-        .find(|c| c.to_str().unwrap().contains("-session="))
-        .unwrap();
-    let session = session.to_str().unwrap().to_owned();
-    assert!(session.starts_with("__Host-cloister-session="), "{session}");
-    for property in [
-        "Secure",
-        "HttpOnly",
-        "SameSite=Strict",
-        "Path=/",
-        "Max-Age=43200",
-    ] {
-        assert!(session.contains(property), "{property} is not in {session}");
-    }
+    let secret = session_secret(&answer);
 
     let (_, me) = browser.get("/auth/me").await;
     assert_eq!(
@@ -99,24 +116,7 @@ async fn a_person_logs_in_and_out_with_a_browser() {
         "{me}"
     );
     assert_eq!(me["desks"], json!(["rates"]));
-    // The cookie is kept hashed (SGW-7).
-    let mut database = stack
-        .databases
-        .as_ref()
-        .unwrap()
-        .gateway
-        .connect()
-        .await
-        .unwrap();
-    let secret = session.split(['=', ';']).nth(1).unwrap();
-    let dump: String = sqlx::query_scalar("SELECT string_agg(s::text, ' ') FROM sessions s")
-        .fetch_one(&mut database)
-        .await
-        .unwrap();
-    assert!(
-        !dump.contains(secret),
-        "the session's secret is in the database"
-    );
+    is_kept_hashed(&stack, &secret).await;
 
     // A page of another site cannot use the session (SGW-9).
     let body = json!({"address": Wallet::random().address()});

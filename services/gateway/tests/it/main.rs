@@ -1,9 +1,17 @@
 //! The gateway as a process, with a real sequencer, Postgres and identity provider.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod chain;
+mod deployments;
 mod faults;
 mod grid;
 mod login;
+mod readiness;
 mod requests;
 mod support;
 mod visibility;

@@ -144,3 +144,19 @@ async fn every_request_leaves_a_row_before_its_answer() {
         [row("eth_getBalance", 4, "rpc-any-role")]
     );
 }
+
+#[tokio::test]
+async fn somebody_unknown_cannot_fill_the_ledger_by_any_endpoint() {
+    // Defends SGW-14.
+    let stack = stack().await;
+    let nobody = Client::new(&stack, None).unwrap();
+    let knock = |_| nobody.post_raw("/wallets/challenge", "{}".to_owned());
+    let answers = futures::future::join_all((0..1_000).map(knock)).await;
+    let count = |wanted: u16| {
+        let statuses = answers.iter().map(|answer| answer.as_ref().unwrap().0);
+        statuses.filter(|status| *status == wanted).count()
+    };
+    assert!(count(401) >= 200, "{} refusals", count(401));
+    assert!(count(429) > 0, "no limit");
+    assert_eq!(count(401) + count(429), 1_000);
+}

@@ -1,7 +1,7 @@
 //! Two principals at two desks: what is not yours looks as if it were not there.
 
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
-use cloister_test_kit::client::Client;
+use cloister_test_kit::client::{Client, Wallet};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -16,6 +16,49 @@ async fn alike(client: &Client, method: &str, hidden: Value, absent: Value) {
     let first = client.post_raw("/", body(&hidden)).await.unwrap();
     let second = client.post_raw("/", body(&absent)).await.unwrap();
     assert_eq!(first, second, "{method} tells {hidden} from {absent}");
+}
+
+/// Calls and estimates, with and without data and value.
+async fn calls_alike(bob: &Client, me: Address, token: Address) {
+    let customer = Address::repeat_byte(0xcc);
+    for data in [
+        balance_data(customer),
+        transfer_data(customer, 1),
+        Bytes::new(),
+    ] {
+        for method in ["eth_call", "eth_estimateGas"] {
+            let to = |to: Address| json!([{"from": me, "to": to, "data": data}]);
+            alike(bob, method, to(token), to(NOWHERE)).await;
+            let sent = |to: Address| json!([{"from": me, "to": to, "data": data, "value": "0x1"}]);
+            alike(bob, method, sent(token), sent(NOWHERE)).await;
+        }
+    }
+}
+
+/// A transaction to the other desk's contract is refused like one to no contract.
+async fn transactions_alike(bob: &Client, mut purse: Wallet, token: Address) {
+    let me = purse.address();
+    let nonce = purse.nonce();
+    let mut sign = |to: Address| {
+        purse.set_nonce(nonce);
+        purse
+            .sign(TxKind::Call(to), U256::ZERO, transfer_data(me, 1))
+            .unwrap()
+    };
+    let (hidden, absent) = (sign(token), sign(NOWHERE));
+    alike(
+        bob,
+        "eth_sendRawTransaction",
+        json!([hidden]),
+        json!([absent]),
+    )
+    .await;
+    let denied = bob
+        .refused("eth_sendRawTransaction", json!([hidden]))
+        .await
+        .unwrap();
+    assert_eq!(denied["code"], -32001);
+    assert_eq!(denied["data"], json!({"code": "denied", "rule": "send"}));
 }
 
 #[tokio::test]
@@ -54,18 +97,7 @@ async fn hidden_and_absent_are_indistinguishable() {
             .await;
         }
     }
-    for data in [
-        balance_data(customer),
-        transfer_data(customer, 1),
-        Bytes::new(),
-    ] {
-        for method in ["eth_call", "eth_estimateGas"] {
-            let to = |to: Address| json!([{"from": me, "to": to, "data": data}]);
-            alike(&bob, method, to(token), to(NOWHERE)).await;
-            let sent = |to: Address| json!([{"from": me, "to": to, "data": data, "value": "0x1"}]);
-            alike(&bob, method, sent(token), sent(NOWHERE)).await;
-        }
-    }
+    calls_alike(&bob, me, token).await;
     let from = |from: Address| json!([{"from": from, "to": NOWHERE, "data": "0x01020304"}]);
     alike(&bob, "eth_call", from(treasury.address()), from(NOWHERE)).await;
     let logs = |of: Address| json!([{"fromBlock": "0x0", "toBlock": "latest", "address": of}]);
@@ -80,29 +112,7 @@ async fn hidden_and_absent_are_indistinguishable() {
         alike(&bob, method, json!([block, "0x0"]), json!([block, "0x9"])).await;
     }
 
-    // A transaction of the other desk's contract is refused like one of no contract.
-    let mut purse = purse;
-    let nonce = purse.nonce();
-    let mut sign = |to: Address| {
-        purse.set_nonce(nonce);
-        purse
-            .sign(TxKind::Call(to), U256::ZERO, transfer_data(me, 1))
-            .unwrap()
-    };
-    let (hidden, absent) = (sign(token), sign(NOWHERE));
-    alike(
-        &bob,
-        "eth_sendRawTransaction",
-        json!([hidden]),
-        json!([absent]),
-    )
-    .await;
-    let denied = bob
-        .refused("eth_sendRawTransaction", json!([hidden]))
-        .await
-        .unwrap();
-    assert_eq!(denied["code"], -32001);
-    assert_eq!(denied["data"], json!({"code": "denied", "rule": "send"}));
+    transactions_alike(&bob, purse, token).await;
 }
 
 #[tokio::test]
@@ -143,8 +153,27 @@ async fn a_block_shows_and_counts_only_what_is_visible() {
     assert_eq!(whole["transactions"][0]["hash"], hidden["transactionHash"]);
     assert_eq!(whole["gasUsed"], hidden["gasUsed"]);
 
-    // Bob is paid: he sees that log, not what else the transaction says.
-    let paid = transfer(&alice, &mut treasury, token, purse.address(), 9).await;
+    sees_only_its_log((&alice, &mut treasury), (&bob, &purse), token).await;
+    let logs = json!([{"fromBlock": "0x0", "toBlock": "latest"}]);
+    assert_eq!(
+        carol
+            .rpc("eth_getLogs", logs)
+            .await
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+/// Who is paid sees that log, not what else the transaction says.
+async fn sees_only_its_log(
+    (alice, treasury): (&Client, &mut Wallet),
+    (bob, purse): (&Client, &Wallet),
+    token: Address,
+) {
+    let paid = transfer(alice, treasury, token, purse.address(), 9).await;
     let hash = json!([paid["transactionHash"]]);
     let transaction = bob
         .rpc("eth_getTransactionByHash", hash.clone())
@@ -168,16 +197,6 @@ async fn a_block_shows_and_counts_only_what_is_visible() {
             .is_null()
     );
     let logs = json!([{"fromBlock": "0x0", "toBlock": "latest"}]);
-    let seen = bob.rpc("eth_getLogs", logs.clone()).await.unwrap();
+    let seen = bob.rpc("eth_getLogs", logs).await.unwrap();
     assert_eq!(seen.as_array().unwrap().len(), 1, "{seen}");
-    assert_eq!(
-        carol
-            .rpc("eth_getLogs", logs)
-            .await
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
 }

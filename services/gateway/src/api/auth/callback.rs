@@ -1,9 +1,10 @@
 //! `GET /auth/callback`: the browser comes back; a session begins.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use cloister_audit::Outcome;
@@ -16,7 +17,9 @@ use super::{no_entropy, redirect, set_cookie};
 use crate::api::Gateway;
 use crate::api::authenticate::{LOGIN_COOKIE, SESSION_COOKIE, cookie, refuse};
 use crate::api::problem::Problem;
+use crate::api::rate;
 use crate::app::op::Op;
+use crate::app::rate::Counted;
 use crate::app::{entropy, failure};
 use crate::rpc::Code;
 use crate::store::{logins, secret_hash, sessions};
@@ -38,9 +41,11 @@ pub struct Answer {
 /// [`Problem`]: who may not have it, or what is away.
 pub async fn handle(
     State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Query(answer): Query<Answer>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    rate::take(&gateway, Counted::Address(peer.ip()), 1)?;
     let (Some(state), Some(browser)) = (&answer.state, cookie(&headers, LOGIN_COOKIE)) else {
         return Err(no_such_login(&gateway).await);
     };
@@ -65,27 +70,23 @@ pub async fn handle(
     match gateway.login.finish(&callback, &secrets).await {
         Ok(tokens) => open(&gateway, tokens.id).await,
         Err(error) => {
-            refuse::<()>(&gateway, NAME, &error.to_string(), B256::ZERO)
-                .await
-                .err();
-            Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                Code::Unauthenticated,
-                "the login was not completed: begin again at /auth/login",
-            ))
+            let words = "the login was not completed: begin again at /auth/login";
+            Err(refused(&gateway, &error.to_string(), words).await)
         }
     }
 }
 
 async fn no_such_login(gateway: &Gateway) -> Problem {
-    refuse::<()>(gateway, NAME, "unknown, used or expired state", B256::ZERO)
-        .await
-        .err();
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        Code::Unauthenticated,
-        "no login of this browser is under way: begin again at /auth/login",
-    )
+    let words = "no login of this browser is under way: begin again at /auth/login";
+    refused(gateway, "unknown, used or expired state", words).await
+}
+
+/// A refusal in words of its own, with its row; without the row it is not answered (SGW-5).
+async fn refused(gateway: &Gateway, reason: &str, words: &str) -> Problem {
+    match refuse::<()>(gateway, NAME, reason, B256::ZERO).await {
+        Err(error) if error.code() != Code::Unauthenticated => error.into(),
+        Ok(()) | Err(_) => Problem::new(StatusCode::UNAUTHORIZED, Code::Unauthenticated, words),
+    }
 }
 
 async fn open(gateway: &Gateway, id: IdToken) -> Result<Response, Problem> {

@@ -1,8 +1,9 @@
 //! `GET /auth/login`: sends the browser to the identity provider.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use cloister_oidc::LoginSecrets;
 use cloister_types::UnixMillis;
@@ -11,6 +12,8 @@ use super::{no_entropy, redirect, set_cookie};
 use crate::api::Gateway;
 use crate::api::authenticate::LOGIN_COOKIE;
 use crate::api::problem::Problem;
+use crate::api::rate;
+use crate::app::rate::Counted;
 use crate::app::{entropy, failure};
 use crate::rpc::RpcError;
 use crate::store::{logins, secret_hash};
@@ -18,8 +21,12 @@ use crate::store::{logins, secret_hash};
 /// Begins a login.
 ///
 /// # Errors
-/// [`Problem`]: who may not have it, or what is away.
-pub async fn handle(State(gateway): State<Arc<Gateway>>) -> Result<Response, Problem> {
+/// [`Problem`]: asked too often, or what is away.
+pub async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+) -> Result<Response, Problem> {
+    rate::take(&gateway, Counted::Address(peer.ip()), 1)?;
     let app = &gateway.app;
     let mut random = [0; 96];
     if !app.entropy.fill(&mut random) {

@@ -101,7 +101,7 @@ fn key(by: By, params: &Params<'_>) -> Result<BlockKey, RpcError> {
 
 /// `eth_getTransactionByBlock…AndIndex`, `eth_getRawTransactionByBlock…AndIndex`: the index counts
 /// what the caller sees.
-pub(crate) async fn by_index(op: &Op<'_>, params: &Params<'_>, by: By, form: Form) -> Answer {
+pub(crate) async fn at(op: &Op<'_>, params: &Params<'_>, by: By, form: Form) -> Answer {
     let index: U64 = params.required(1, "index")?;
     let Some(seen) = block(op, key(by, params)?).await? else {
         return nothing();

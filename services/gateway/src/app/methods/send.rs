@@ -5,9 +5,11 @@ use std::time::Duration;
 use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use cloister_audit::Outcome;
-use cloister_authz::request::SendTransaction;
+use cloister_authz::DEFAULT_DENY;
+use cloister_authz::request::{SendTransaction, Target, ViewContract};
 use serde_json::json;
 
 use super::{Answer, execute, json as answer};
@@ -20,6 +22,8 @@ use crate::store::contracts::Deployment;
 use crate::upstream::UpstreamError;
 use crate::upstream::sequencer::BlockKey;
 
+/// First bytes of the code of a wallet that has delegated (EIP-7702).
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 /// First byte of a blob transaction (EIP-4844).
 const BLOB_TYPE: u8 = 3;
 
@@ -82,7 +86,9 @@ async fn submit(
         Ok(Err(error)) => {
             let refused = matches!(error, UpstreamError::Refused { .. });
             if let Some(deployment) = deployment.as_ref().filter(|_| refused) {
-                op.app.withdraw(deployment).await;
+                // It may be refused because it waits, or is in a block, already (SGW-6).
+                let waits = matches!(&error, UpstreamError::Refused { code, .. } if code == "already_known");
+                op.app.withdraw(deployment, waits).await;
             }
             let answer = failure::upstream(&error);
             // Unless it was refused, it may be in a block yet: never sign another blindly.
@@ -98,6 +104,9 @@ async fn submit(
 
 /// Policy on the top frame. Returns the address that a creation will have.
 async fn authorize(op: &Op<'_>, signed: &Signed) -> Result<Option<Address>, RpcError> {
+    if let Some(list) = signed.envelope.authorization_list() {
+        delegations(op, list).await?;
+    }
     let call = Call {
         from: signed.sender,
         to: signed.envelope.to(),
@@ -111,10 +120,61 @@ async fn authorize(op: &Op<'_>, signed: &Signed) -> Result<Option<Address>, RpcE
     };
     let directory = op.app.registry.lookup(&[to]).await;
     let directory = directory.map_err(|error| failure::database(&error))?;
-    let (target, _) = execute::target(op, &directory, to, &call.input);
+    let (mut target, hidden) = execute::target(op, &directory, to, &call.input);
+    if hidden {
+        // Nothing hides what a transaction does once it runs: foreign code is not reached by a plain
+        // transfer of value either (SGW-15).
+        target = directory.target(to);
+        if matches!(target, Target::Account(_)) && has_code(op, to).await? {
+            return Err(denied(op, to).await);
+        }
+    }
     let invocation = execute::invocation(op, &call, directory.call(&to, &call.input));
     op.authorize(SendTransaction { target, invocation }).await?;
     Ok(None)
+}
+
+/// Whether a transfer to `address` runs code of a contract; a wallet that runs code by its own
+/// EIP-7702 delegation is a wallet.
+async fn has_code(op: &Op<'_>, address: Address) -> Result<bool, RpcError> {
+    let account = op.app.sequencer.account(address, true, false).await;
+    let code = account.map_err(|error| failure::upstream(&error))?.code;
+    Ok(!code.is_empty() && !code.starts_with(&DELEGATION))
+}
+
+/// EIP-7702: who signs is a linked wallet, and what it delegates to is a contract that the caller
+/// may see, or nothing; else a delegation would run code that no policy lets the caller call, or
+/// change a wallet that is not the caller's by something it signed for another chain (SGW-15).
+async fn delegations(op: &Op<'_>, list: &[SignedAuthorization]) -> Result<(), RpcError> {
+    let targets: Vec<Address> = list.iter().map(|item| *item.address()).collect();
+    let directory = op.app.registry.lookup(&targets).await;
+    let directory = directory.map_err(|error| failure::database(&error))?;
+    for item in list {
+        let authority = item.recover_authority().ok();
+        if !authority.is_some_and(|wallet| op.caller.principal.wallets.contains(&wallet)) {
+            let resource = format!("account:{:?}", authority.unwrap_or_default());
+            op.record_rule("signer-not-linked", &resource, Outcome::Denied)
+                .await?;
+            return Err(signer_not_linked());
+        }
+        let visible = match directory.target(*item.address()) {
+            Target::Contract(contract) => op.sees(ViewContract { contract }).await?.is_some(),
+            Target::Account(address) => address.is_zero(),
+        };
+        if !visible {
+            return Err(denied(op, *item.address()).await);
+        }
+    }
+    Ok(())
+}
+
+/// The denial of a transaction, recorded.
+async fn denied(op: &Op<'_>, address: Address) -> RpcError {
+    let resource = format!("account:{address:?}");
+    let recorded = op
+        .record_rule(DEFAULT_DENY, &resource, Outcome::Denied)
+        .await;
+    recorded.err().unwrap_or_else(|| RpcError::denied("send"))
 }
 
 async fn announce(op: &Op<'_>, signed: &Signed, address: Address) -> Result<Deployment, RpcError> {
