@@ -227,7 +227,8 @@ pub struct Frame {
     pub issued_at: u64,
 }
 
-/// Joins claim and frame to a manifest, checks it as a verifier would, and prepares it for signing.
+/// Joins claim and frame to a manifest, checks it as a verifier would (SDISC-5), and prepares it for
+/// signing.
 ///
 /// # Errors
 /// [`BuildError::Unverifiable`] when the claim does not hold under the header.

@@ -40,6 +40,7 @@ fn every_kind_verifies() {
     }
 }
 
+/// SDISC-6.
 #[test]
 fn a_committed_batch_is_not_called_proved() {
     let world = World::new();
@@ -114,6 +115,7 @@ fn refuses_another_issuer() {
     );
 }
 
+/// SDISC-1.
 #[test]
 fn refuses_an_anchor_of_another_place() {
     let world = World::new();
@@ -141,6 +143,7 @@ fn refuses_an_anchor_of_another_place() {
     );
 }
 
+/// SDISC-5.
 #[test]
 fn never_signs_what_would_not_verify() {
     let world = World::new();
@@ -211,6 +214,7 @@ fn refuses_every_other_protected_header() {
     assert_eq!(code(&|h| h["jwk"] = other.clone()), Err("key_id"));
 }
 
+/// SDISC-4.
 #[test]
 fn refuses_a_file_that_is_too_large_before_reading_it() {
     let file = vec![b' '; cloister_disclosure::MAX_PACKAGE_BYTES + 1];
