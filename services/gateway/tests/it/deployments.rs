@@ -40,7 +40,7 @@ async fn an_announced_deployment_is_recorded_by_the_next_process() {
     .unwrap();
 
     let service = stack.service(ServiceName::Gateway).unwrap();
-    service.start().await.unwrap();
+    service.start().unwrap();
     service.wait_ready(Duration::from_mins(1)).await.unwrap();
     for attempt in 0.. {
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM deployments")

@@ -13,27 +13,27 @@ const READY: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_secs(8);
 
 /// Starts the gateway again with a changed configuration.
-async fn restart(stack: &mut Stack, from: &str, to: &str) {
+fn restart(stack: &mut Stack, from: &str, to: &str) {
     let path = stack.file("gateway.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "`{from}` is not in {text}");
     std::fs::write(&path, text.replace(from, to)).unwrap();
     let gateway = stack.service(ServiceName::Gateway).unwrap();
     gateway.kill();
-    gateway.start().await.unwrap();
+    gateway.start().unwrap();
 }
 
 #[tokio::test]
 async fn it_is_ready_only_beside_a_sequencer_of_its_chain_and_policies() {
     let mut stack = stack().await;
     let (ours, other) = (format!("id = {CHAIN_ID}"), "id = 1".to_owned());
-    restart(&mut stack, &ours, &other).await;
+    restart(&mut stack, &ours, &other);
     let gateway = stack.service(ServiceName::Gateway).unwrap();
     assert!(
         gateway.wait_ready(LONG).await.is_err(),
         "ready beside another chain"
     );
-    restart(&mut stack, &other, &ours).await;
+    restart(&mut stack, &other, &ours);
     stack
         .service(ServiceName::Gateway)
         .unwrap()
@@ -55,7 +55,7 @@ async fn it_is_ready_only_beside_a_sequencer_of_its_chain_and_policies() {
         policies.display().to_string(),
         changed.display().to_string(),
     );
-    restart(&mut stack, &from, &to).await;
+    restart(&mut stack, &from, &to);
     let gateway = stack.service(ServiceName::Gateway).unwrap();
     assert!(
         gateway.wait_ready(LONG).await.is_err(),
