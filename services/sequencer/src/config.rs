@@ -226,10 +226,10 @@ fn default_fork() -> String {
 /// Largest file of genesis accounts, in bytes.
 pub(crate) const MAX_GENESIS_BYTES: u64 = 256 * 1024 * 1024;
 
-impl Validate for Config {
-    fn validate(&self) -> Result<(), SettingsError> {
-        self.database.validate()?;
-        let positive = [
+impl Config {
+    /// Settings that must be at least 1, by their names.
+    fn positive(&self) -> Vec<(&'static str, u64)> {
+        vec![
             ("chain.id", self.chain.id),
             ("batch.max_blocks", u64::from(self.batch.max_blocks)),
             (
@@ -275,8 +275,14 @@ impl Validate for Config {
             ),
             ("limits.max_proof_keys", self.limits.max_proof_keys as u64),
             ("limits.max_streams", self.limits.max_streams as u64),
-        ];
-        for (setting, value) in positive {
+        ]
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self) -> Result<(), SettingsError> {
+        self.database.validate()?;
+        for (setting, value) in self.positive() {
             if value == 0 {
                 return Err(SettingsError::invalid(setting, "must be at least 1"));
             }

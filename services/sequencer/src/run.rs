@@ -171,20 +171,9 @@ impl Wiring<'_> {
             clock: Arc::clone(&clock),
             check: self.context.readiness.check("sealing"),
         };
-        let shutdown = &self.context.shutdown;
-        let tasks = &self.context.tasks;
-        let stop = shutdown.clone();
-        tasks.spawn("builder", async move { Ok(builder.run(stop).await?) });
-        tasks.spawn("committer", async move { Ok(committer.run(blocks).await?) });
-        let stop = shutdown.clone();
-        tasks.spawn("sealer", async move {
-            sealer.run(stop).await;
-            Ok(())
-        });
-        tasks.spawn(
-            "blocks",
-            watch_blocks(self.context.clone(), is_available.clone()),
-        );
+        self.spawn(builder, committer, sealer, blocks);
+        let watched = watch_blocks(self.context.clone(), is_available.clone());
+        self.context.tasks.spawn("blocks", watched);
         let submitter = self.submitter(&pool, &queue, &clock, is_available);
         let caller = self.caller(&chain, &clock);
         Node {
@@ -201,6 +190,25 @@ impl Wiring<'_> {
             audit_heads,
             commands,
         }
+    }
+
+    /// Starts the tasks that build, persist and seal.
+    fn spawn(
+        &self,
+        builder: Builder,
+        committer: Committer,
+        sealer: Sealer,
+        blocks: mpsc::Receiver<Handover>,
+    ) {
+        let tasks = &self.context.tasks;
+        let stop = self.context.shutdown.clone();
+        tasks.spawn("builder", async move { Ok(builder.run(stop).await?) });
+        tasks.spawn("committer", async move { Ok(committer.run(blocks).await?) });
+        let stop = self.context.shutdown.clone();
+        tasks.spawn("sealer", async move {
+            sealer.run(stop).await;
+            Ok(())
+        });
     }
 
     fn pace(&self) -> Pace {

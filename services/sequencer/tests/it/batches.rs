@@ -245,17 +245,23 @@ async fn proves_state_at_every_sealed_batch() {
         assert_eq!(ActivityHead::decode(alices).unwrap().count, 1 + 3 * round);
     }
     assert_eq!(proved(&client, 0, &keys[..1]).await, [None]);
+    assert_eq!(StateKind::Account.code(), 1);
+}
+
+#[tokio::test]
+async fn proves_no_state_at_a_batch_that_is_not_sealed() {
+    let sequencer = Sequencer::start("").await.unwrap();
+    let client = sequencer.gateway().unwrap();
     let request = GetStateProofRequest {
         batch: 4,
         keys: vec![WireKey {
-            key: Some(account(bob).0),
+            key: Some(account(Address::repeat_byte(0x77)).0),
         }],
     };
     assert_eq!(
         code(client.clone().get_state_proof(request).await),
         "batch_not_sealed"
     );
-    assert_eq!(StateKind::Account.code(), 1);
 }
 
 #[tokio::test]
