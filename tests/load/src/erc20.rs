@@ -45,7 +45,7 @@ const THROUGH_GATEWAY: Shape = Shape {
     paced: 0,
 };
 /// Transactions of one sender that wait for their block at the same time.
-const WINDOW: usize = 16;
+const WINDOW: usize = 4;
 /// Transfers in a second while the time to inclusion is measured.
 const PACE: u32 = 200;
 /// Calls while the gateway's CPU time is measured.
