@@ -49,10 +49,11 @@ impl Default for Options {
 /// A running node; it ends when this value is dropped.
 #[derive(Debug)]
 pub struct Anvil {
+    // Before the folder: fields are dropped in this order.
+    child: Option<Child>,
     folder: TempDir,
     port: u16,
     options: Options,
-    child: Option<Child>,
     client: reqwest::Client,
 }
 
@@ -104,7 +105,7 @@ impl Anvil {
             program = program.args(["--block-time", &seconds.to_string()]);
         }
         let mut child = program.start(&self.folder.path().join("anvil.log"))?;
-        wait_until(&mut child, Duration::from_secs(60), || async {
+        wait_until(&mut child, Duration::from_mins(1), || async {
             self.rpc("eth_chainId", json!([])).await.is_ok()
         })
         .await?;

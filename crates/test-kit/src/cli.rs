@@ -96,7 +96,7 @@ impl Cli {
         let mut child = self.program(["login"])?.start(&log)?;
         let page = printed(&mut child, &log, "user_code=").await?;
         stack.provider()?.approve_device(person, &page).await?;
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_mins(1);
         let ended = tokio::time::timeout(limit, async {
             loop {
                 if let Some(status) = child.ended()? {

@@ -59,7 +59,7 @@ pub async fn deploy(l1_url: &str, info: &GetInfoResponse) -> anyhow::Result<Stri
         timelock_delay_s: 3_600,
         finality_blocks: 2,
         max_fee_per_gas_wei: 500_000_000_000,
-        inclusion_timeout: Duration::from_secs(60),
+        inclusion_timeout: Duration::from_mins(1),
     };
     let endpoint = Endpoint::new(l1_url.parse()?, Duration::from_secs(10));
     let client = EthClient::connect(&endpoint)?;

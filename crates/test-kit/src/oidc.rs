@@ -132,7 +132,7 @@ impl Provider {
         let mut child = program.start(&self.folder.join("provider.log"))?;
         let client = self.browser()?;
         let url = format!("{}/.well-known/openid-configuration", self.issuer());
-        wait_until(&mut child, Duration::from_secs(60), || async {
+        wait_until(&mut child, Duration::from_mins(1), || async {
             client
                 .get(&url)
                 .send()

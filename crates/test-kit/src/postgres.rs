@@ -60,11 +60,13 @@ impl Database {
 /// A running cluster; it ends when this value is dropped.
 #[derive(Debug)]
 pub struct Cluster {
+    // Before the folder: fields are dropped in this order, and a running server would write to a
+    // folder that is being removed.
+    server: Option<Child>,
     folder: TempDir,
     port: u16,
     password: String,
     options: Options,
-    server: Option<Child>,
 }
 
 fn password() -> String {
@@ -163,7 +165,7 @@ impl Cluster {
             .args(["-c", "log_min_messages=warning"]);
         let mut child = as_server_user(server).start(&self.folder.path().join("postgres.log"))?;
         let options = self.admin("postgres");
-        wait_until(&mut child, Duration::from_secs(60), || async {
+        wait_until(&mut child, Duration::from_mins(1), || async {
             PgConnection::connect_with(&options).await.is_ok()
         })
         .await?;

@@ -154,7 +154,7 @@ impl Program {
             .with_context(|| format!("cannot start `{}`", self.path.display()))?;
         Ok(Child {
             name: self.path.display().to_string(),
-            child,
+            process: child,
             log: log.to_path_buf(),
         })
     }
@@ -164,7 +164,7 @@ impl Program {
 #[derive(Debug)]
 pub struct Child {
     name: String,
-    child: std::process::Child,
+    process: std::process::Child,
     log: PathBuf,
 }
 
@@ -172,7 +172,7 @@ impl Child {
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Where its output goes.
@@ -198,7 +198,7 @@ impl Child {
     /// # Errors
     /// When the operating system cannot say.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        Ok(self.child.try_wait()?)
+        Ok(self.process.try_wait()?)
     }
 
     /// Fails with the end of its log when it has ended.
@@ -218,8 +218,8 @@ impl Child {
 
     /// Ends it at once (SIGKILL) and waits for its end.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// Sends a signal by name (`TERM`, `INT`, `STOP`, `CONT`).

@@ -106,7 +106,7 @@ impl Service {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub async fn start(&mut self) -> anyhow::Result<()> {
+    pub fn start(&mut self) -> anyhow::Result<()> {
         self.child = Some(self.program("serve")?.start(&self.log)?);
         Ok(())
     }

@@ -279,8 +279,8 @@ impl Stack {
         std::fs::write(&path, text)?;
         let mut service = Service::new(name, &path, self.folder(), admin)?;
         service.migrate().await?;
-        service.start().await?;
-        service.wait_ready(Duration::from_secs(60)).await?;
+        service.start()?;
+        service.wait_ready(Duration::from_mins(1)).await?;
         self.services.push(service);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Progress on the terminal, and the summary file.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
@@ -94,16 +95,20 @@ impl Report {
             self.steps.len()
         );
         if let Some(batch) = &self.batch {
-            text += &format!("Batch {} is {} on Ethereum", batch.number, batch.state);
+            let _ = write!(
+                text,
+                "Batch {} is {} on Ethereum",
+                batch.number, batch.state
+            );
             for transaction in &batch.commit_transactions {
-                text += &format!(" ({} gas in {})", transaction.gas, transaction.hash);
+                let _ = write!(text, " ({} gas in {})", transaction.gas, transaction.hash);
             }
             text += ".\n";
             if batch.state == "committed" {
                 text += "Committed is not proved: Ethereum holds its root but has not checked a proof.\n";
             }
         }
-        text += &format!("Summary: {}\n", path.display());
+        let _ = writeln!(text, "Summary: {}", path.display());
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
 }

@@ -1,5 +1,6 @@
 //! What a person at the terminal sees while the stack is up.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ pub(crate) fn welcome(stack: &Stack) -> anyhow::Result<()> {
     );
     text += "\n  login    password          who\n";
     for person in stack.people.all() {
-        text += &format!(
-            "  {:8} {:17} {}\n",
+        let _ = writeln!(
+            text,
+            "  {:8} {:17} {}",
             person.login, person.password, person.name
         );
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::leaks::wait_committed;
 use crate::token;
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 struct Bank {
     stack: Stack,
@@ -60,7 +60,7 @@ impl Bank {
     async fn restart(&mut self, name: ServiceName) {
         let service = self.stack.service(name).unwrap();
         service.kill();
-        service.start().await.unwrap();
+        service.start().unwrap();
         service.wait_ready(READY).await.unwrap();
     }
 }
