@@ -73,22 +73,7 @@ fn schemas() -> Value {
     let number = json!({"type": "integer", "minimum": 0});
     let optional = json!({"type": ["integer", "null"], "minimum": 0});
     let kind = json!({"enum": ["account_state", "storage_slot", "token_balance", "transaction"]});
-    let layout = object(
-        &["derivation", "base_slot"],
-        json!({
-            "derivation": {"enum": ["solidity_mapping", "vyper_mapping"]},
-            "base_slot": word,
-        }),
-    );
-    let scope = object(
-        &[],
-        json!({
-            "accounts": list(&address),
-            "tokens": list(&object(&["contract"], json!({"contract": address, "layout": layout}))),
-            "storage": list(&object(&["contract", "slots"], json!({"contract": address, "slots": list(&word)}))),
-            "transactions": list(&word),
-        }),
-    );
+    let scope = scope(&address, &word);
     let terms = json!({
         "case_reference": {"type": "string", "maxLength": 200},
         "legal_basis": {"type": "string", "maxLength": 500},
@@ -144,6 +129,26 @@ fn schemas() -> Value {
         })),
         "Error": object(&["code", "message"], json!({"code": {"type": "string"}, "message": {"type": "string"}})),
     })
+}
+
+/// What a grant covers.
+fn scope(address: &Value, word: &Value) -> Value {
+    let layout = object(
+        &["derivation", "base_slot"],
+        json!({
+            "derivation": {"enum": ["solidity_mapping", "vyper_mapping"]},
+            "base_slot": word,
+        }),
+    );
+    object(
+        &[],
+        json!({
+            "accounts": list(address),
+            "tokens": list(&object(&["contract"], json!({"contract": address, "layout": layout}))),
+            "storage": list(&object(&["contract", "slots"], json!({"contract": address, "slots": list(word)}))),
+            "transactions": list(word),
+        }),
+    )
 }
 
 fn object(required: &[&str], properties: Value) -> Value {

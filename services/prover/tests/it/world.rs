@@ -198,7 +198,7 @@ impl World {
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         self.write_config()?;
         self.prover.migrate().await?;
-        self.prover.start().await?;
+        self.prover.start()?;
         let client = self.client("gateway")?;
         self.until("the prover answers", async || {
             Ok(client
