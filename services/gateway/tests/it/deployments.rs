@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{B256, hex};
+use alloy::primitives::{B256, Bytes, TxKind, U256, hex};
 use cloister_test_kit::service::ServiceName;
 use serde_json::json;
 
-use crate::support::{balance_data, code, deploy, person, stack, token};
+use crate::support::{NOWHERE, balance_data, code, deploy, person, stack, token};
 
 #[tokio::test]
 async fn an_announced_deployment_is_recorded_by_the_next_process() {
@@ -80,4 +80,41 @@ async fn a_refused_deployment_leaves_nothing_behind() {
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_sent_twice_keeps_its_owner() {
+    // Defends SGW-6.
+    let stack = stack().await;
+    let (alice, wallet) = person(&stack, &stack.people.alice).await;
+    let raw = wallet
+        .sign_with(1, TxKind::Create, U256::ZERO, token())
+        .unwrap();
+    // It waits for the transaction before it; its sender gives up, and tries again.
+    let soon = json!([raw, "0xc8"]);
+    let waits = alice
+        .refused("eth_sendRawTransactionSync", soon.clone())
+        .await
+        .unwrap();
+    assert_eq!(waits["code"], 4, "{waits}");
+    let again = alice
+        .refused("eth_sendRawTransactionSync", soon)
+        .await
+        .unwrap();
+    assert_eq!(again["data"]["code"], "already_known", "{again}");
+    let first = wallet
+        .sign_with(0, TxKind::Call(NOWHERE), U256::ZERO, Bytes::new())
+        .unwrap();
+    alice.send(&first).await.unwrap();
+
+    let contract = wallet.address().create(1);
+    let call = json!([{"to": contract, "data": balance_data(contract)}]);
+    for attempt in 0.. {
+        let answer = alice.respond("eth_call", call.clone()).await.unwrap();
+        if answer.get("result").is_some() {
+            break;
+        }
+        assert!(attempt < 300, "nobody owns the contract: {answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
