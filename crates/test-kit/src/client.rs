@@ -166,12 +166,13 @@ impl Client {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// Announces a body of `length` bytes, sends its first byte, and returns the status of the
-    /// answer that comes before the rest.
+    /// Announces a body of `length` bytes, sends its first byte, and returns the answer that
+    /// comes before the rest: status and text. Who sends a refused body whole may find the
+    /// connection closed before it reads the refusal.
     ///
     /// # Errors
     /// When the gateway does not answer.
-    pub async fn post_endless(&self, length: u64) -> anyhow::Result<u16> {
+    pub async fn post_endless(&self, length: u64) -> anyhow::Result<(u16, String)> {
         let first = futures::stream::once(async { anyhow::Ok(vec![b'[']) });
         let rest = futures::stream::pending();
         let stream = futures::StreamExt::chain(first, rest);
@@ -184,7 +185,8 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        Ok(request.send().await?.status().as_u16())
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// One JSON-RPC call; the whole response object.
