@@ -473,9 +473,19 @@ async fn beyond(auditor: &Cli, grant: &str) -> anyhow::Result<()> {
         &out,
     ];
     let refusal = auditor.run(arguments).await;
-    refusal
+    let refusal = refusal
         .err()
-        .context("the auditor obtained more than was granted")?;
+        .context("the auditor obtained more than was granted")?
+        .to_string();
+    // A service that is away would fail too.
+    ensure!(
+        refusal.contains("(404): nothing can be disclosed"),
+        "refused for another reason: {refusal}"
+    );
+    ensure!(
+        !auditor.file("beyond.json").exists(),
+        "a refused package was written"
+    );
     Ok(())
 }
 
