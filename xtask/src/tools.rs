@@ -50,6 +50,10 @@ fn missing_packages() -> Vec<&'static str> {
     if !answers("python3") {
         missing.push("python3");
     }
+    // `kill` as a program: the shell's own cannot be run under another user.
+    if !answers("kill") {
+        missing.push("procps");
+    }
     if !answers("npm") || !answers("node") {
         missing.extend(["nodejs", "npm"]);
     }
