@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{shell, tools};
 
 /// Programs that the demo runs.
-const PROGRAMS: [&str; 5] = [
+pub(crate) const PROGRAMS: [&str; 5] = [
     "cloister-gateway",
     "cloister-sequencer",
     "cloister-disclosure-service",
