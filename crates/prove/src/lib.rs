@@ -11,5 +11,7 @@
 //! ```
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod protocol;
 pub mod tree;

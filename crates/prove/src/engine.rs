@@ -1,0 +1,23 @@
+//! Makes proofs with OpenVM. Only the engine's own process uses it.
+
+pub mod cli;
+pub mod execution;
+pub mod guard;
+pub mod machine;
+pub mod program;
+pub mod sampling;
+
+use crate::protocol::{Failure, FailureKind};
+
+/// A failure of this kind, with its reason.
+fn failure(kind: FailureKind, reason: impl std::fmt::Display) -> Failure {
+    Failure {
+        kind,
+        message: reason.to_string(),
+    }
+}
+
+/// A failure that trying again may mend.
+fn internal(reason: impl std::fmt::Display) -> Failure {
+    failure(FailureKind::Internal, reason)
+}

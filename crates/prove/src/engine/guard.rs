@@ -1,0 +1,17 @@
+//! The last line: a panic inside OpenVM becomes an error of the request that caused it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `work`, and gives the panic's message should it panic.
+///
+/// # Errors
+/// The message of the panic.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "no reason given".to_owned())
+    })
+}
