@@ -11,9 +11,11 @@ mod get_block;
 mod get_info;
 mod get_logs;
 mod get_state_proof;
+mod get_status;
 mod get_storage;
 mod get_transaction;
 mod get_transaction_proof;
+mod report_proving_load;
 mod seal_batch;
 mod stream_batches;
 mod stream_blocks;
@@ -30,11 +32,12 @@ use cloister_proto::{
         EstimateGasResponse, GetAccountRequest, GetAccountResponse, GetBatchInputRequest,
         GetBatchInputResponse, GetBatchRequest, GetBatchResponse, GetBlockRequest,
         GetBlockResponse, GetInfoRequest, GetInfoResponse, GetLogsRequest, GetLogsResponse,
-        GetStateProofRequest, GetStateProofResponse, GetStorageRequest, GetStorageResponse,
-        GetTransactionProofRequest, GetTransactionProofResponse, GetTransactionRequest,
-        GetTransactionResponse, SealBatchRequest, SealBatchResponse, StreamBatchesRequest,
-        StreamBatchesResponse, StreamBlocksRequest, StreamBlocksResponse, SubmitTransactionRequest,
-        SubmitTransactionResponse, sequencer_server::Sequencer,
+        GetStateProofRequest, GetStateProofResponse, GetStatusRequest, GetStatusResponse,
+        GetStorageRequest, GetStorageResponse, GetTransactionProofRequest,
+        GetTransactionProofResponse, GetTransactionRequest, GetTransactionResponse,
+        ReportProvingLoadRequest, ReportProvingLoadResponse, SealBatchRequest, SealBatchResponse,
+        StreamBatchesRequest, StreamBatchesResponse, StreamBlocksRequest, StreamBlocksResponse,
+        SubmitTransactionRequest, SubmitTransactionResponse, sequencer_server::Sequencer,
     },
 };
 use cloister_service_kit::Shutdown;
@@ -273,5 +276,20 @@ impl Sequencer for Api {
         request: Request<SealBatchRequest>,
     ) -> Result<Response<SealBatchResponse>, Status> {
         unary!(self, request, SealBatch, seal_batch)
+    }
+
+    async fn report_proving_load(
+        &self,
+        request: Request<ReportProvingLoadRequest>,
+    ) -> Result<Response<ReportProvingLoadResponse>, Status> {
+        unary_now!(self, request, ReportProvingLoad, report_proving_load)
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        let answer = |_, _| std::future::ready(Ok(get_status::handle(&self.node)));
+        self.run(Method::GetStatus, request, answer).await
     }
 }

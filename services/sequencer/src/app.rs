@@ -15,6 +15,7 @@ pub(crate) mod openings;
 pub(crate) mod peers;
 pub(crate) mod pool;
 pub(crate) mod proofs;
+pub(crate) mod proving_load;
 pub(crate) mod recover;
 pub(crate) mod rules;
 pub(crate) mod seal_queue;

@@ -9,7 +9,11 @@ use cloister_settings::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::app::{batch_policy::BatchLimits, mempool::MempoolLimits};
+use crate::app::{
+    batch_policy::BatchLimits,
+    mempool::MempoolLimits,
+    proving_load::{StretchRule, UNSTRETCHED},
+};
 
 /// All of `sequencer.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +36,9 @@ pub(crate) struct Config {
     /// When batches are sealed.
     #[serde(default)]
     pub batch: BatchSection,
+    /// When batches are sealed less often because proving is behind.
+    #[serde(default)]
+    pub backpressure: BackpressureSection,
     /// What may wait for a block.
     #[serde(default)]
     pub mempool: MempoolSection,
@@ -123,6 +130,40 @@ impl BatchSection {
             max_transactions: self.max_transactions,
             max_bytes: self.max_bytes,
             max_age_ms: self.max_age_ms,
+        }
+    }
+}
+
+/// `[backpressure]`: while the prover reports more than this, `batch.max_age_ms` is stretched in
+/// proportion. The other limits of a batch stay, and acknowledgements never wait.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BackpressureSection {
+    /// Sealed batches without a proof up to which nothing changes.
+    pub waiting_batches: u64,
+    /// Age of the oldest of them up to which nothing changes, in milliseconds.
+    pub oldest_age_ms: u64,
+    /// Most that the age limit is multiplied by: 1 switches this off.
+    pub max_age_factor: u32,
+}
+
+impl Default for BackpressureSection {
+    fn default() -> Self {
+        Self {
+            waiting_batches: 8,
+            oldest_age_ms: 1_800_000,
+            max_age_factor: 10,
+        }
+    }
+}
+
+impl BackpressureSection {
+    /// The rule as the application knows it.
+    pub(crate) fn rule(&self) -> StretchRule {
+        StretchRule {
+            waiting_batches: self.waiting_batches,
+            oldest_age_ms: self.oldest_age_ms,
+            max_stretch_permille: self.max_age_factor.saturating_mul(UNSTRETCHED),
         }
     }
 }
@@ -239,6 +280,18 @@ impl Config {
             ("batch.max_bytes", self.batch.max_bytes),
             ("batch.max_age_ms", self.batch.max_age_ms),
             ("batch.max_unsealed", self.batch.max_unsealed as u64),
+            (
+                "backpressure.waiting_batches",
+                self.backpressure.waiting_batches,
+            ),
+            (
+                "backpressure.oldest_age_ms",
+                self.backpressure.oldest_age_ms,
+            ),
+            (
+                "backpressure.max_age_factor",
+                u64::from(self.backpressure.max_age_factor),
+            ),
             (
                 "block.max_transactions",
                 u64::from(self.block.max_transactions),
@@ -366,7 +419,7 @@ policies_dir = "policies"
 
     #[test]
     fn refuses_an_unknown_key_in_every_section() {
-        for section in ["block", "batch", "mempool", "limits"] {
+        for section in ["block", "batch", "backpressure", "mempool", "limits"] {
             let refused = parse(&format!("{MINIMAL}[{section}]\nmax_bloks = 1\n")).unwrap_err();
             assert!(refused.contains("unknown field `max_bloks`"), "{refused}");
         }

@@ -118,6 +118,18 @@ pub(crate) enum RequestError {
         /// What was asked for.
         got: u64,
     },
+    /// A number or a length is outside of what is taken.
+    #[error("`{field}` is {got}: it must be {least} to {most}")]
+    OutOfRange {
+        /// Name of the field.
+        field: &'static str,
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+        /// What was sent.
+        got: u64,
+    },
     /// A range ends before it begins.
     #[error("the range ends at block {to}, before it begins at {from}")]
     EmptyRange {
@@ -153,7 +165,9 @@ pub(crate) enum RequestError {
 impl Refusal for RequestError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Length { .. } | Self::Missing { .. } => "malformed_request",
+            Self::Length { .. } | Self::Missing { .. } | Self::OutOfRange { .. } => {
+                "malformed_request"
+            }
             Self::TooMany { .. } => "limit_exceeded",
             Self::EmptyRange { .. } => "empty_range",
             Self::PeerDenied { .. } => "peer_denied",
@@ -168,6 +182,7 @@ impl Refusal for RequestError {
             Self::Length { .. }
             | Self::Missing { .. }
             | Self::TooMany { .. }
+            | Self::OutOfRange { .. }
             | Self::EmptyRange { .. } => Kind::Invalid,
             Self::PeerDenied { .. } | Self::ForeignLedger { .. } => Kind::Denied,
             Self::TooManyStreams => Kind::Exhausted,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::model::Block;
+use crate::app::{model::Block, proving_load::LoadReport};
 
 /// Seconds since a step began, recorded when it is done.
 #[derive(Debug)]
@@ -82,4 +82,24 @@ pub(crate) fn write_retried() {
 pub(crate) fn mempool(transactions: usize, bytes: usize) {
     metrics::gauge!("cloister_sequencer_mempool_transactions").set(transactions as f64);
     metrics::gauge!("cloister_sequencer_mempool_bytes").set(bytes as f64);
+}
+
+/// How old a batch may grow at present.
+pub(crate) fn batch_age_limit(max_age_ms: u64) {
+    metrics::gauge!("cloister_sequencer_batch_age_limit_seconds").set(seconds(max_age_ms));
+}
+
+/// The prover's last report; without one that holds, nothing waits as far as is known.
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+pub(crate) fn proving_load(report: Option<&LoadReport>) {
+    let (live, waiting, age_ms) = report.map_or((0.0, 0, 0), |report| {
+        (1.0, report.waiting_batches, report.oldest_age_ms)
+    });
+    metrics::gauge!("cloister_sequencer_proving_report_live").set(live);
+    metrics::gauge!("cloister_sequencer_proving_waiting_batches").set(waiting as f64);
+    metrics::gauge!("cloister_sequencer_proving_oldest_age_seconds").set(seconds(age_ms));
+}
+
+fn seconds(ms: u64) -> f64 {
+    Duration::from_millis(ms).as_secs_f64()
 }

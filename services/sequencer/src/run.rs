@@ -17,12 +17,13 @@ use crate::{
     api::Api,
     app::{
         audit_heads::AuditHeads,
-        builder::{Builder, Pace},
+        builder::{Builder, OpenBatch, Pace},
         call::Caller,
         chain::Chain,
         committer::{Committer, Handover},
         node::Node,
         pool::Pool,
+        proving_load::ProvingLoad,
         recover::{Recovered, recover},
         rules::Rules,
         seal_queue::SealQueue,
@@ -139,6 +140,11 @@ impl Wiring<'_> {
         let (handover, blocks) = mpsc::channel::<Handover>(BLOCKS_AHEAD);
         let (commands, requests) = mpsc::channel(COMMANDS);
         let (available, is_available) = watch::channel(true);
+        let load = Arc::new(ProvingLoad::new(self.config.backpressure.rule()));
+        let (show_open, open) = watch::channel(OpenBatch {
+            number: recovered.batch,
+            tally: recovered.tally,
+        });
         let builder = Builder {
             rules: Arc::clone(&self.rules),
             pool: Arc::clone(&pool),
@@ -150,6 +156,8 @@ impl Wiring<'_> {
             parent: recovered.parent,
             batch: recovered.batch,
             tally: recovered.tally,
+            load: Arc::clone(&load),
+            open: show_open,
         };
         let committer = Committer {
             store: self.store.clone(),
@@ -189,6 +197,11 @@ impl Wiring<'_> {
             caller,
             audit_heads,
             commands,
+            clock,
+            queue,
+            open,
+            batch_limits: self.config.batch.limits(),
+            load,
         }
     }
 

@@ -428,6 +428,104 @@ pub struct SealBatchResponse {
     #[prost(uint64, tag = "1")]
     pub number: u64,
 }
+/// What the prover sees at one moment. Send it whenever it changes and at least three times within
+/// its own time to live: when no report arrives for that long, batches are sealed as if nothing
+/// waited.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportProvingLoadRequest {
+    /// Sealed batches without a final STARK, those being worked on included; batches that an operator
+    /// discarded are not counted, dead-lettered ones are until then.
+    #[prost(uint64, tag = "1")]
+    pub waiting_batches: u64,
+    /// How long ago the oldest of them was sealed, in milliseconds; 0 when none waits.
+    #[prost(uint64, tag = "2")]
+    pub oldest_age_ms: u64,
+    /// Batches executed since the last report that was answered: what the sequencer's estimates are
+    /// compared with. At most 1,000; sending one again changes nothing.
+    #[prost(message, repeated, tag = "3")]
+    pub executed: ::prost::alloc::vec::Vec<ExecutedBatch>,
+    /// For how long this report holds, in milliseconds: 1,000 to 600,000.
+    #[prost(uint64, tag = "4")]
+    pub time_to_live_ms: u64,
+}
+/// A batch whose plain execution in the guest came to its end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecutedBatch {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Guest instructions of the whole batch, over all segments; not 0.
+    #[prost(uint64, tag = "2")]
+    pub instructions: u64,
+    /// Version of the guest image that executed it, e.g. `v1`: at most 64 bytes.
+    #[prost(string, tag = "3")]
+    pub image: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportProvingLoadResponse {
+    /// By how much the age limit of a batch is stretched now, in thousandths: 1,000 is not at all.
+    #[prost(uint32, tag = "1")]
+    pub age_stretch_permille: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStatusRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStatusResponse {
+    /// Absent: no block was made since the last batch closed.
+    #[prost(message, optional, tag = "1")]
+    pub open_batch: ::core::option::Option<OpenBatch>,
+    /// Batches that are not sealed yet, the open one included if it holds a block.
+    #[prost(uint64, tag = "2")]
+    pub unsealed_batches: u64,
+    #[prost(message, optional, tag = "3")]
+    pub limits: ::core::option::Option<BatchLimits>,
+    /// The prover's last report; absent when its time to live is over.
+    #[prost(message, optional, tag = "4")]
+    pub proving_load: ::core::option::Option<ProvingLoad>,
+}
+/// What the open batch holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenBatch {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint32, tag = "2")]
+    pub blocks: u32,
+    #[prost(uint32, tag = "3")]
+    pub transactions: u32,
+    /// Transaction envelopes.
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    /// UNIX milliseconds at which its first block was made.
+    #[prost(uint64, tag = "5")]
+    pub first_built_at_ms: u64,
+}
+/// A batch closes when it reaches one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchLimits {
+    #[prost(uint32, tag = "1")]
+    pub max_blocks: u32,
+    #[prost(uint32, tag = "2")]
+    pub max_transactions: u32,
+    #[prost(uint64, tag = "3")]
+    pub max_bytes: u64,
+    /// As stretched by the proving load.
+    #[prost(uint64, tag = "4")]
+    pub max_age_ms: u64,
+    /// By how much it is stretched, in thousandths: 1,000 is not at all.
+    #[prost(uint32, tag = "5")]
+    pub age_stretch_permille: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProvingLoad {
+    #[prost(uint64, tag = "1")]
+    pub waiting_batches: u64,
+    #[prost(uint64, tag = "2")]
+    pub oldest_age_ms: u64,
+    /// When it came, and until when it holds, in UNIX milliseconds.
+    #[prost(uint64, tag = "3")]
+    pub reported_at_ms: u64,
+    #[prost(uint64, tag = "4")]
+    pub valid_until_ms: u64,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CallStatus {
@@ -1001,6 +1099,64 @@ pub mod sequencer_client {
                 .insert(GrpcMethod::new("cloister.sequencer.v1.Sequencer", "SealBatch"));
             self.inner.unary(req, path, codec).await
         }
+        /// Tells how far proving is behind, so that batches are sealed less often while it is. The prover
+        /// only. Idempotent: each report replaces the one before, and nothing is stored but the measured
+        /// instructions. It never delays the acknowledgement of a transaction.
+        pub async fn report_proving_load(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportProvingLoadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportProvingLoadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.sequencer.v1.Sequencer/ReportProvingLoad",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "cloister.sequencer.v1.Sequencer",
+                        "ReportProvingLoad",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The open batch, the limits in force and the prover's last report. For operators, through the
+        /// gateway, and for the prover.
+        pub async fn get_status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.sequencer.v1.Sequencer/GetStatus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.sequencer.v1.Sequencer", "GetStatus"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1159,6 +1315,25 @@ pub mod sequencer_server {
             request: tonic::Request<super::SealBatchRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SealBatchResponse>,
+            tonic::Status,
+        >;
+        /// Tells how far proving is behind, so that batches are sealed less often while it is. The prover
+        /// only. Idempotent: each report replaces the one before, and nothing is stored but the measured
+        /// instructions. It never delays the acknowledgement of a transaction.
+        async fn report_proving_load(
+            &self,
+            request: tonic::Request<super::ReportProvingLoadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportProvingLoadResponse>,
+            tonic::Status,
+        >;
+        /// The open batch, the limits in force and the prover's last report. For operators, through the
+        /// gateway, and for the prover.
+        async fn get_status(
+            &self,
+            request: tonic::Request<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
             tonic::Status,
         >;
     }
@@ -1984,6 +2159,96 @@ pub mod sequencer_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SealBatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.sequencer.v1.Sequencer/ReportProvingLoad" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportProvingLoadSvc<T: Sequencer>(pub Arc<T>);
+                    impl<
+                        T: Sequencer,
+                    > tonic::server::UnaryService<super::ReportProvingLoadRequest>
+                    for ReportProvingLoadSvc<T> {
+                        type Response = super::ReportProvingLoadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportProvingLoadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Sequencer>::report_proving_load(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportProvingLoadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.sequencer.v1.Sequencer/GetStatus" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStatusSvc<T: Sequencer>(pub Arc<T>);
+                    impl<
+                        T: Sequencer,
+                    > tonic::server::UnaryService<super::GetStatusRequest>
+                    for GetStatusSvc<T> {
+                        type Response = super::GetStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Sequencer>::get_status(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStatusSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -256,6 +256,20 @@ impl sequencer::sequencer_server::Sequencer for Server {
     ) -> Answer<sequencer::SealBatchResponse> {
         refused()
     }
+
+    async fn report_proving_load(
+        &self,
+        _: Request<sequencer::ReportProvingLoadRequest>,
+    ) -> Answer<sequencer::ReportProvingLoadResponse> {
+        refused()
+    }
+
+    async fn get_status(
+        &self,
+        _: Request<sequencer::GetStatusRequest>,
+    ) -> Answer<sequencer::GetStatusResponse> {
+        refused()
+    }
 }
 
 #[tonic::async_trait]

@@ -292,4 +292,16 @@ impl Sequencer for Server {
     ) -> Answer<api::SealBatchResponse> {
         not_here()
     }
+    async fn report_proving_load(
+        &self,
+        _: Request<api::ReportProvingLoadRequest>,
+    ) -> Answer<api::ReportProvingLoadResponse> {
+        not_here()
+    }
+    async fn get_status(
+        &self,
+        _: Request<api::GetStatusRequest>,
+    ) -> Answer<api::GetStatusResponse> {
+        not_here()
+    }
 }

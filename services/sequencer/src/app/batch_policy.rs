@@ -21,6 +21,17 @@ pub(crate) struct BatchLimits {
     pub max_age_ms: u64,
 }
 
+impl BatchLimits {
+    /// The same limits with the age stretched, in thousandths of itself.
+    pub(crate) fn stretched(&self, permille: u32) -> Self {
+        let max_age_ms = u128::from(self.max_age_ms).saturating_mul(u128::from(permille)) / 1_000;
+        Self {
+            max_age_ms: u64::try_from(max_age_ms).unwrap_or(u64::MAX),
+            ..*self
+        }
+    }
+}
+
 /// What the open batch holds so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct BatchTally {
@@ -124,6 +135,21 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_does_not_close_a_batch() {
         assert!(!tally(&[(1, 1, 90_000)]).is_full(&LIMITS, 10));
+    }
+
+    #[test]
+    fn stretching_moves_the_age_alone() {
+        let stretched = LIMITS.stretched(2_500);
+        assert_eq!(stretched.max_age_ms, 150_000);
+        assert!(!tally(&[(1, 1, 0)]).is_full(&stretched, 149_999));
+        assert!(tally(&[(1, 1, 0)]).is_full(&stretched, 150_000));
+        assert!(tally(&[(1, 1_000, 0)]).is_full(&stretched, 0));
+        assert_eq!(LIMITS.stretched(1_000).max_age_ms, LIMITS.max_age_ms);
+        let long = BatchLimits {
+            max_age_ms: u64::MAX,
+            ..LIMITS
+        };
+        assert_eq!(long.stretched(10_000).max_age_ms, u64::MAX);
     }
 
     #[test]

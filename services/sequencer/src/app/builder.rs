@@ -11,7 +11,7 @@ use cloister_service_kit::Shutdown;
 use cloister_stf::BlockError;
 use cloister_types::Clock;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -20,6 +20,7 @@ use super::{
     build::{BlockLimits, BuiltBlock, Parent, build_block},
     committer::Handover,
     pool::Pool,
+    proving_load::ProvingLoad,
     rules::Rules,
     seal_queue::SealQueue,
 };
@@ -59,6 +60,15 @@ pub(crate) struct Pace {
     pub max_unsealed: usize,
 }
 
+/// The open batch as others see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenBatch {
+    /// Its number.
+    pub number: u64,
+    /// What it holds.
+    pub tally: BatchTally,
+}
+
 /// The builder's parts.
 #[derive(Debug)]
 pub(crate) struct Builder {
@@ -82,6 +92,10 @@ pub(crate) struct Builder {
     pub batch: u64,
     /// What the open batch holds.
     pub tally: BatchTally,
+    /// How far proving is behind.
+    pub load: Arc<ProvingLoad>,
+    /// Tells others what the open batch holds.
+    pub open: watch::Sender<OpenBatch>,
 }
 
 impl Builder {
@@ -104,7 +118,7 @@ impl Builder {
                 swept_at = Instant::now();
                 self.sweep(now_ms);
             }
-            if self.tally.is_full(&self.pace.batch, now_ms) {
+            if self.tally.is_full(&self.limits(now_ms), now_ms) {
                 if !self.close_batch().await {
                     return Ok(());
                 }
@@ -131,7 +145,7 @@ impl Builder {
 
     /// How long to wait before looking again; zero when a block is due.
     fn wait(&self, built_at: Option<Instant>, now_ms: u64) -> Duration {
-        let age = self.tally.closes_in_ms(&self.pace.batch, now_ms);
+        let age = self.tally.closes_in_ms(&self.limits(now_ms), now_ms);
         let idle = age.map_or(SWEEP, |ms| Duration::from_millis(ms.max(1)).min(SWEEP));
         let (ready, gas) = {
             let pool = self.pool.lock();
@@ -147,7 +161,23 @@ impl Builder {
         self.pace.interval.saturating_sub(since).min(idle)
     }
 
+    /// The limits in force: while proving is behind, a batch may grow older.
+    fn limits(&self, now_ms: u64) -> BatchLimits {
+        self.pace
+            .batch
+            .stretched(self.load.stretch_permille(now_ms))
+    }
+
+    fn show_open_batch(&self) {
+        self.open.send_replace(OpenBatch {
+            number: self.batch,
+            tally: self.tally,
+        });
+    }
+
     fn sweep(&self, now_ms: u64) {
+        metrics::batch_age_limit(self.limits(now_ms).max_age_ms);
+        metrics::proving_load(self.load.live(now_ms).as_ref());
         self.pool.expire(now_ms);
         let (transactions, bytes) = {
             let pool = self.pool.lock();
@@ -189,6 +219,7 @@ impl Builder {
         };
         self.tally
             .add(block.transaction_count(), block.transaction_bytes(), now_ms);
+        self.show_open_batch();
     }
 
     async fn close_on_request(&mut self, answer: oneshot::Sender<u64>) {
@@ -203,6 +234,7 @@ impl Builder {
         let closed = self.batch;
         self.batch = self.batch.saturating_add(1);
         self.tally = BatchTally::default();
+        self.show_open_batch();
         self.handover
             .send(Handover::CloseBatch(closed))
             .await

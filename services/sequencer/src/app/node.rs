@@ -6,18 +6,21 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use cloister_state_tree::TreeError;
 use cloister_stf::{CallOutcome, CallRequest, DecodeTxError};
 use cloister_store_pg::tree::PageReadError;
-use cloister_types::{AccountValue, StateKey};
-use tokio::sync::{mpsc, oneshot};
+use cloister_types::{AccountValue, Clock, StateKey};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     audit_heads::{AuditHead, AuditHeadError, AuditHeads},
-    builder::Command,
+    batch_policy::BatchLimits,
+    builder::{Command, OpenBatch},
     call::{CallFailure, Caller, Estimate},
     chain::{Chain, Head},
     model::{Batch, Block, LogFilter, PlacedTransaction},
     pool::{Included, Pool},
     proofs::{self, ProvedState, ProvedTransaction},
+    proving_load::{LoadReport, ProvingLoad},
     rules::Rules,
+    seal_queue::SealQueue,
     sealer::StateTree,
     submit::{SubmitError, Submitter},
 };
@@ -103,6 +106,21 @@ impl Refusal for QueryError {
     }
 }
 
+/// How sealing stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SealingStatus {
+    /// The open batch.
+    pub open: OpenBatch,
+    /// Batches that are not sealed, the open one included if it holds a block.
+    pub unsealed: usize,
+    /// The limits in force.
+    pub limits: BatchLimits,
+    /// By how much the age limit is stretched, in thousandths of itself.
+    pub age_stretch_permille: u32,
+    /// The prover's last report, if it still holds.
+    pub load: Option<LoadReport>,
+}
+
 /// A running sequencer.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -130,6 +148,16 @@ pub(crate) struct Node {
     pub audit_heads: Arc<AuditHeads>,
     /// The builder.
     pub commands: mpsc::Sender<Command>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Batches that are not sealed yet.
+    pub queue: Arc<SealQueue>,
+    /// The batch that the builder fills.
+    pub open: watch::Receiver<OpenBatch>,
+    /// Limits of a batch as configured.
+    pub batch_limits: BatchLimits,
+    /// How far proving is behind.
+    pub load: Arc<ProvingLoad>,
 }
 
 impl Node {
@@ -302,6 +330,31 @@ impl Node {
         self.audit_heads.record(ledger, recorded);
         // Another report may have come between: then this one is judged against it.
         Ok(self.audit_heads.check(ledger, head)?)
+    }
+
+    /// The present time in UNIX milliseconds.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now().0
+    }
+
+    /// Takes the prover's report; answers by how much the age limit of a batch is stretched now, in
+    /// thousandths of itself.
+    pub(crate) fn report_load(&self, report: LoadReport) -> u32 {
+        self.load.report(report);
+        self.load.stretch_permille(report.reported_at_ms)
+    }
+
+    /// How sealing stands.
+    pub(crate) fn sealing_status(&self) -> SealingStatus {
+        let now_ms = self.now_ms();
+        let age_stretch_permille = self.load.stretch_permille(now_ms);
+        SealingStatus {
+            open: *self.open.borrow(),
+            unsealed: self.queue.len(),
+            limits: self.batch_limits.stretched(age_stretch_permille),
+            age_stretch_permille,
+            load: self.load.live(now_ms),
+        }
     }
 
     /// Closes the open batch if it has blocks, and waits until the latest block's batch is sealed.

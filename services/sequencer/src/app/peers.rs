@@ -76,6 +76,8 @@ methods!(
     GetBatchInput,
     AnchorAuditHead,
     SealBatch,
+    ReportProvingLoad,
+    GetStatus,
 );
 
 impl Method {
@@ -99,7 +101,8 @@ impl Method {
                 | Self::StreamBlocks
                 | Self::StreamBatches
                 | Self::AnchorAuditHead
-                | Self::SealBatch,
+                | Self::SealBatch
+                | Self::GetStatus,
                 Peer::Gateway,
             )
             | (
@@ -113,11 +116,18 @@ impl Method {
                 Peer::Disclosure,
             )
             | (
-                Self::GetInfo | Self::GetBatch | Self::StreamBatches | Self::GetBatchInput,
+                Self::GetInfo
+                | Self::GetBatch
+                | Self::StreamBatches
+                | Self::GetBatchInput
+                | Self::ReportProvingLoad
+                | Self::GetStatus,
                 Peer::Prover,
             ) => true,
-            // What a batch was made of is for its prover alone.
-            (Self::GetBatchInput, Peer::Gateway | Peer::Disclosure)
+            // What a batch was made of is for its prover alone, and only who proves knows how far
+            // proving is behind.
+            (Self::GetBatchInput | Self::ReportProvingLoad, Peer::Gateway | Peer::Disclosure)
+            | (Self::GetStatus, Peer::Disclosure)
             | (
                 Self::SubmitTransaction
                 | Self::Call
@@ -179,6 +189,8 @@ mod tests {
                 "--x GetBatchInput",
                 "xx- AnchorAuditHead",
                 "x-- SealBatch",
+                "--x ReportProvingLoad",
+                "x-x GetStatus",
             ]
         );
     }

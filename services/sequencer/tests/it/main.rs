@@ -1,6 +1,8 @@
 //! The sequencer as its callers see it: the real binary, a real Postgres, gRPC with mutual TLS.
 
 #[cfg(test)]
+mod backpressure;
+#[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod chain;

@@ -3,8 +3,8 @@
 use alloy::primitives::{B256, TxKind};
 use cloister_proto::code::code_of;
 use cloister_proto::sequencer::v1::{
-    AnchorAuditHeadRequest, CallRequest, GetBatchInputRequest, GetInfoRequest,
-    GetTransactionRequest, SealBatchRequest,
+    AnchorAuditHeadRequest, CallRequest, GetBatchInputRequest, GetInfoRequest, GetStatusRequest,
+    GetTransactionRequest, ReportProvingLoadRequest, SealBatchRequest,
 };
 
 use crate::harness::{Sequencer, code, submit};
@@ -31,6 +31,17 @@ async fn a_peer_may_call_only_what_it_needs() {
             code(client.clone().seal_batch(SealBatchRequest {}).await),
             "peer_denied"
         );
+    }
+    for peer in ["gateway", "disclosure", "sequencer", "stranger"] {
+        let client = sequencer.client(peer).unwrap();
+        let report = ReportProvingLoadRequest::default();
+        let reported = client.clone().report_proving_load(report).await;
+        assert_eq!(code(reported), "peer_denied");
+    }
+    for peer in ["disclosure", "stranger"] {
+        let client = sequencer.client(peer).unwrap();
+        let asked = client.clone().get_status(GetStatusRequest {}).await;
+        assert_eq!(code(asked), "peer_denied");
     }
     let stranger = sequencer.client("stranger").unwrap();
     assert_eq!(
