@@ -14,9 +14,9 @@ mod demo;
 mod docs;
 mod files;
 mod generate;
+mod guest;
 mod layers;
 mod node;
-mod riscv;
 mod schema;
 mod shell;
 mod test;
@@ -66,8 +66,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Check that the state transition builds for the proving machine
-    Riscv,
+    /// Build the program that is proved, and write its image
+    Guest {
+        /// Build it in another folder and compare with the image
+        #[arg(long)]
+        check: bool,
+    },
     /// Run benchmarks (release build)
     Bench {
         /// Names of benchmarks and options, e.g. `--json`
@@ -100,9 +104,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             generate::build(&root)?;
             files::report("gen", &generate::run(&root, check)?)
         }
-        Command::Riscv => {
+        Command::Guest { check } => {
             tools::install(&root)?;
-            riscv::check(&root)
+            let task = if check { guest::Task::Check } else { guest::Task::Write };
+            guest::run(&root, task)
         }
         Command::Bench { arguments } => bench::run(&root, &arguments),
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{docs, files, generate, layers, riscv, shell, tidy, tools};
+use crate::{docs, files, generate, guest, layers, shell, tidy, tools};
 
 /// What has passed and failed so far. A check counts as one test.
 #[derive(Debug, Default)]
@@ -137,8 +137,9 @@ fn built(root: &Path, tally: &mut Tally) -> Result<()> {
         .arg("test")
         .env("FORGE_SNAPSHOT_CHECK", "true");
     tally.tests("tests of the contracts", forge, forge_counts);
-    tally.check("state transition for the proving machine", || {
-        riscv::check(root)
+    tally.tests("tests of the guest", guest::tests(root)?, rust_counts);
+    tally.check("image of the guest", || {
+        guest::run(root, guest::Task::CheckIfChanged)
     });
     Ok(())
 }

@@ -7,11 +7,10 @@ use cloister_types::{
     TransactionFields, TransactionOpening,
     activity::{decode_log_commitments, encode_log_commitments},
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     domain,
-    hash::{hash_pair, sha256},
+    hash::{Sha256, hash_pair, sha256},
     salt::BatchSalter,
 };
 
@@ -37,26 +36,26 @@ pub fn field_commitment(field: Field, salt: &Salt, bytes: &[u8]) -> B256 {
 #[must_use]
 pub fn log_commitment(salt: &Salt, log: &LogRecord) -> B256 {
     let mut hasher = Sha256::new();
-    hasher.update([domain::LOG_COMMIT]);
+    hasher.update(&[domain::LOG_COMMIT]);
     hasher.update(salt.as_bytes());
-    hasher.update(log.address);
-    hasher.update([u8::try_from(log.topics.len()).unwrap_or(u8::MAX)]);
+    hasher.update(log.address.as_slice());
+    hasher.update(&[u8::try_from(log.topics.len()).unwrap_or(u8::MAX)]);
     for topic in &log.topics {
-        hasher.update(topic);
+        hasher.update(topic.as_slice());
     }
     hasher.update(&log.data);
-    B256::new(hasher.finalize().into())
+    B256::new(hasher.finish())
 }
 
 /// Leaf of a transaction: SHA-256(0x09 ‖ the seven field commitments).
 #[must_use]
 pub fn transaction_leaf(commitments: &[B256; 7]) -> B256 {
     let mut hasher = Sha256::new();
-    hasher.update([domain::TRANSACTION_LEAF]);
+    hasher.update(&[domain::TRANSACTION_LEAF]);
     for commitment in commitments {
-        hasher.update(commitment);
+        hasher.update(commitment.as_slice());
     }
-    B256::new(hasher.finalize().into())
+    B256::new(hasher.finish())
 }
 
 /// Commits to a transaction and each of its logs with the batch's salts.

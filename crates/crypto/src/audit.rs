@@ -2,9 +2,8 @@
 
 use alloc::{collections::BTreeMap, string::String};
 use alloy_primitives::B256;
-use sha2::{Digest, Sha256};
 
-use crate::domain;
+use crate::{domain, hash::Sha256};
 
 /// Combined head of the ledgers, by name: SHA-256(0x0d ‖ for each in order of its name: length u8 ‖
 /// name ‖ count u64 ‖ head 32); zero when there is none.
@@ -16,16 +15,16 @@ pub fn combined_head(ledgers: &BTreeMap<String, (u64, B256)>) -> B256 {
         return B256::ZERO;
     }
     let mut hasher = Sha256::new();
-    hasher.update([domain::AUDIT_HEADS]);
+    hasher.update(&[domain::AUDIT_HEADS]);
     for (name, (count, head)) in ledgers {
         let name = name.as_bytes();
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        hasher.update([length]);
+        hasher.update(&[length]);
         hasher.update(name.get(..usize::from(length)).unwrap_or(name));
-        hasher.update(count.to_be_bytes());
-        hasher.update(head);
+        hasher.update(&count.to_be_bytes());
+        hasher.update(head.as_slice());
     }
-    B256::new(hasher.finalize().into())
+    B256::new(hasher.finish())
 }
 
 #[cfg(test)]

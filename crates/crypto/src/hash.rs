@@ -1,28 +1,39 @@
-//! SHA-256 (FIPS 180-4) with a domain byte in front.
+//! SHA-256 (FIPS 180-4) with a domain byte in front, and HMAC (RFC 2104) with it.
+//!
+//! This is the only place that hashes with SHA-256: on the proving machine its own compression
+//! function is used instead of software, chosen when the program is built.
 
-use sha2::{Digest, Sha256};
+#[cfg(not(target_os = "zkvm"))]
+mod native;
+#[cfg(target_os = "zkvm")]
+mod zkvm;
+
+#[cfg(not(target_os = "zkvm"))]
+use native as machine;
+#[cfg(target_os = "zkvm")]
+use zkvm as machine;
+
+pub(crate) use machine::{Keyed, Sha256};
+
+pub use machine::hash_pair;
 
 /// SHA-256 of a domain byte and the parts after it.
 #[must_use]
 pub fn sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    hasher.update([domain]);
+    hasher.update(&[domain]);
     for part in parts {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    hasher.finish()
 }
 
-/// SHA-256 of a domain byte and two 32-byte values: the form of most hashes here.
+/// SHA-256 of bytes as they are, without a domain: for Ethereum's precompiled contract.
 #[must_use]
-pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut input = [0; 65];
-    let (first, rest) = input.split_at_mut(1);
-    first.copy_from_slice(&[domain]);
-    let (first, second) = rest.split_at_mut(32);
-    first.copy_from_slice(left);
-    second.copy_from_slice(right);
-    Sha256::digest(input).into()
+pub fn plain_sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -40,9 +51,8 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_fips_180() {
         // The example message `abc` of FIPS 180-4, its first byte as the domain.
-        assert_eq!(
-            hex::encode(sha256(b'a', &[b"b", b"c"])),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex::encode(sha256(b'a', &[b"b", b"c"])), expected);
+        assert_eq!(hex::encode(plain_sha256(b"abc")), expected);
     }
 }

@@ -9,13 +9,9 @@ use core::fmt;
 
 use alloy_primitives::B256;
 use cloister_types::{BatchNumber, Field, Salt};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 use zeroize::Zeroize;
 
-use crate::domain;
-
-type HmacSha256 = Hmac<Sha256>;
+use crate::{domain, hash::Keyed};
 
 /// The chain's secret from which all salts come.
 #[derive(Clone)]
@@ -59,22 +55,19 @@ pub struct MalformedSecret;
 
 /// Gives each batch its key. Holds the keyed state of HMAC, computed once.
 #[derive(Clone)]
-pub struct Salter(HmacSha256);
+pub struct Salter(Keyed);
 
 impl Salter {
     /// Prepares the secret for use.
     #[must_use]
     pub fn new(secret: &StateSecret) -> Self {
-        Self(keyed(&secret.0))
+        Self(Keyed::new(&secret.0))
     }
 
     /// Key of a batch's salts: HMAC(secret, domain ‖ batch number u64).
     #[must_use]
     pub fn batch_key(&self, batch: BatchNumber) -> BatchKey {
-        let mut mac = self.0.clone();
-        mac.update(&[domain::BATCH_KEY]);
-        mac.update(&batch.0.to_be_bytes());
-        BatchKey(mac.finalize().into_bytes().into())
+        BatchKey(self.0.mac(&[&[domain::BATCH_KEY], &batch.0.to_be_bytes()]))
     }
 
     /// Gives the salts of what `batch` writes; batch 0 is genesis.
@@ -122,23 +115,20 @@ impl fmt::Debug for BatchKey {
 
 /// Gives the salts of what one batch writes.
 #[derive(Clone)]
-pub struct BatchSalter(HmacSha256);
+pub struct BatchSalter(Keyed);
 
 impl BatchSalter {
     /// Prepares a batch's key for use.
     #[must_use]
     pub fn new(key: &BatchKey) -> Self {
-        Self(keyed(&key.0))
+        Self(Keyed::new(&key.0))
     }
 
     /// Salt of the leaf at `leaf_key` as this batch wrote it: the first 16 bytes of HMAC(batch key,
     /// domain ‖ leaf key 32).
     #[must_use]
     pub fn leaf_salt(&self, leaf_key: &[u8; 32]) -> Salt {
-        let mut mac = self.0.clone();
-        mac.update(&[domain::STATE_SALT]);
-        mac.update(leaf_key);
-        truncated(mac)
+        truncated(self.0.mac(&[&[domain::STATE_SALT], leaf_key]))
     }
 
     /// Salt of a transaction's field: the first 16 bytes of HMAC(batch key, domain ‖ transaction
@@ -156,12 +146,12 @@ impl BatchSalter {
     }
 
     fn transaction_salt(&self, transaction: &B256, field: Field, log_index: u32) -> Salt {
-        let mut mac = self.0.clone();
-        mac.update(&[domain::FIELD_SALT]);
-        mac.update(transaction.as_slice());
-        mac.update(&[field.code()]);
-        mac.update(&log_index.to_be_bytes());
-        truncated(mac)
+        truncated(self.0.mac(&[
+            &[domain::FIELD_SALT],
+            transaction.as_slice(),
+            &[field.code()],
+            &log_index.to_be_bytes(),
+        ]))
     }
 }
 
@@ -171,21 +161,9 @@ impl fmt::Debug for BatchSalter {
     }
 }
 
-/// HMAC-SHA-256 with the key already absorbed (two compressions, done once).
-fn keyed(key: &[u8; 32]) -> HmacSha256 {
-    // A key shorter than a block is padded with zeros: RFC 2104, section 2.
-    let mut block = [0; 64];
-    let (start, _) = block.split_at_mut(32);
-    start.copy_from_slice(key);
-    let mac = <HmacSha256 as hmac::digest::KeyInit>::new(&block.into());
-    block.zeroize();
-    mac
-}
-
-fn truncated(mac: HmacSha256) -> Salt {
-    let digest: [u8; 32] = mac.finalize().into_bytes().into();
+fn truncated(mac: [u8; 32]) -> Salt {
     let mut salt = [0; 16];
-    salt.copy_from_slice(digest.split_at(16).0);
+    salt.copy_from_slice(mac.split_at(16).0);
     Salt::from(salt)
 }
 

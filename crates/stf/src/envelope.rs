@@ -5,7 +5,7 @@
 //! hashed from the bytes as received, without encoding anything again.
 
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, Keccak256, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_rlp::{Decodable, Encodable, Header};
 use cloister_crypto::{CryptoProvider, SignatureError};
 use cloister_types::ChainConfig;
@@ -472,23 +472,20 @@ fn before<'a>(all: &'a [u8], rest: &[u8]) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-/// Keccak-256 of a list with the given payload, after the type byte if there is one.
+/// Keccak-256 of a list with the given payload, after the type byte if there is one. In one piece,
+/// because only hashes of one piece are accelerated in the guest.
 fn list_digest(kind: Option<u8>, payload_length: usize, payload: &[&[u8]]) -> B256 {
-    let mut hasher = Keccak256::new();
-    if let Some(kind) = kind {
-        hasher.update([kind]);
-    }
-    let mut header = Vec::with_capacity(9);
+    let mut bytes = Vec::with_capacity(payload_length.saturating_add(10));
+    bytes.extend(kind);
     Header {
         list: true,
         payload_length,
     }
-    .encode(&mut header);
-    hasher.update(&header);
+    .encode(&mut bytes);
     for part in payload {
-        hasher.update(part);
+        bytes.extend_from_slice(part);
     }
-    hasher.finalize()
+    keccak256(bytes)
 }
 
 /// EIP-7702: an authorization that nobody signed is skipped, it does not invalidate the transaction.

@@ -131,6 +131,32 @@ pub enum BatchError {
     Tree(#[from] PartialTreeError),
 }
 
+impl BatchError {
+    /// The error's class, from 10 to 26: the code with which the guest ends.
+    #[must_use]
+    pub const fn class(&self) -> u8 {
+        match self {
+            Self::Input(_) => 10,
+            Self::ForeignPrevious { .. } => 11,
+            Self::NoBlocks => 12,
+            Self::Paths(_) => 13,
+            Self::StateRoot { .. } => 14,
+            Self::Opening(_) => 15,
+            Self::CodeOrder(_) => 16,
+            Self::Configuration => 17,
+            Self::Sequence { .. } => 18,
+            Self::Transaction { .. } => 19,
+            Self::Rejected { .. } => 20,
+            Self::Block { .. } => 21,
+            Self::Header { .. } => 22,
+            Self::ExtraOpening(_) => 23,
+            Self::ExtraCode(_) => 24,
+            Self::Seal(_) => 25,
+            Self::Tree(_) => 26,
+        }
+    }
+}
+
 /// A valid batch.
 #[derive(Clone, Debug)]
 pub struct BatchOutput {

@@ -1,7 +1,7 @@
 //! Block header, version 1.
 
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Keccak256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 
 use crate::{
     codec::{DecodeError, Reader},
@@ -105,11 +105,12 @@ impl BlockHeader {
 /// Keccak-256 of the transactions' hashes, one after another.
 #[must_use]
 pub fn transactions_hash<'a>(hashes: impl IntoIterator<Item = &'a B256>) -> B256 {
-    let mut keccak = Keccak256::new();
+    // In one piece, because only hashes of one piece are accelerated in the guest.
+    let mut bytes = Vec::new();
     for hash in hashes {
-        keccak.update(hash);
+        bytes.extend_from_slice(hash.as_slice());
     }
-    keccak.finalize()
+    keccak256(bytes)
 }
 
 /// What PREVRANDAO returns in the child of `parent_hash`.

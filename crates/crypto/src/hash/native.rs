@@ -1,0 +1,68 @@
+//! By the `sha2` and `hmac` crates.
+
+use core::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::Digest;
+use zeroize::Zeroize;
+
+/// A hash on the way.
+#[derive(Clone)]
+pub(crate) struct Sha256(sha2::Sha256);
+
+impl Sha256 {
+    pub(crate) fn new() -> Self {
+        Self(sha2::Sha256::new())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// SHA-256 of a domain byte and two 32-byte values: the form of most hashes here.
+#[must_use]
+pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut input = [0; 65];
+    let (first, rest) = input.split_at_mut(1);
+    first.copy_from_slice(&[domain]);
+    let (first, second) = rest.split_at_mut(32);
+    first.copy_from_slice(left);
+    second.copy_from_slice(right);
+    sha2::Sha256::digest(input).into()
+}
+
+/// HMAC with the key already absorbed (two compressions, done once).
+#[derive(Clone)]
+pub(crate) struct Keyed(Hmac<sha2::Sha256>);
+
+impl Keyed {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        // A key shorter than a block is padded with zeros: RFC 2104, section 2.
+        let mut block = [0; 64];
+        let (start, _) = block.split_at_mut(32);
+        start.copy_from_slice(key);
+        let mac = <Hmac<sha2::Sha256> as hmac::digest::KeyInit>::new(&block.into());
+        block.zeroize();
+        Self(mac)
+    }
+
+    /// HMAC of the parts, one after the other.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyed(..)")
+    }
+}

@@ -1,0 +1,310 @@
+# memcpy, memmove, memset, memcmp and bcmp for the proving machine. Each instruction is proved, loads
+# and stores must be aligned, and most copies here are of 20 or 32 bytes.
+
+	.text
+
+# void *memcpy(void *to, const void *from, size_t count)
+	.globl	memcpy
+	.type	memcpy, @function
+	.p2align 2
+memcpy:
+	or	t0, a0, a1
+	andi	t0, t0, 3
+	mv	a3, a0
+	bnez	t0, .Lcopy_unaligned
+.Lcopy_words:
+	li	t0, 32
+	bltu	a2, t0, .Lcopy_tail
+.Lcopy_32:
+	lw	t1, 0(a1)
+	lw	t2, 4(a1)
+	lw	t3, 8(a1)
+	lw	t4, 12(a1)
+	lw	t5, 16(a1)
+	lw	t6, 20(a1)
+	lw	a4, 24(a1)
+	lw	a5, 28(a1)
+	sw	t1, 0(a3)
+	sw	t2, 4(a3)
+	sw	t3, 8(a3)
+	sw	t4, 12(a3)
+	sw	t5, 16(a3)
+	sw	t6, 20(a3)
+	sw	a4, 24(a3)
+	sw	a5, 28(a3)
+	addi	a2, a2, -32
+	addi	a1, a1, 32
+	addi	a3, a3, 32
+	bgeu	a2, t0, .Lcopy_32
+	beqz	a2, .Lcopy_end
+.Lcopy_tail:
+	andi	t0, a2, 16
+	beqz	t0, .Lcopy_8
+	lw	t1, 0(a1)
+	lw	t2, 4(a1)
+	lw	t3, 8(a1)
+	lw	t4, 12(a1)
+	sw	t1, 0(a3)
+	sw	t2, 4(a3)
+	sw	t3, 8(a3)
+	sw	t4, 12(a3)
+	addi	a1, a1, 16
+	addi	a3, a3, 16
+.Lcopy_8:
+	andi	t0, a2, 8
+	beqz	t0, .Lcopy_4
+	lw	t1, 0(a1)
+	lw	t2, 4(a1)
+	sw	t1, 0(a3)
+	sw	t2, 4(a3)
+	addi	a1, a1, 8
+	addi	a3, a3, 8
+.Lcopy_4:
+	andi	t0, a2, 4
+	beqz	t0, .Lcopy_rest
+	lw	t1, 0(a1)
+	sw	t1, 0(a3)
+	addi	a1, a1, 4
+	addi	a3, a3, 4
+.Lcopy_rest:
+	andi	a2, a2, 3
+	beqz	a2, .Lcopy_end
+.Lcopy_byte:
+	lbu	t1, 0(a1)
+	addi	a2, a2, -1
+	sb	t1, 0(a3)
+	addi	a1, a1, 1
+	addi	a3, a3, 1
+	bnez	a2, .Lcopy_byte
+.Lcopy_end:
+	ret
+
+.Lcopy_unaligned:
+	li	t0, 12
+	bgeu	a2, t0, .Lcopy_align
+	bnez	a2, .Lcopy_byte
+	ret
+.Lcopy_align:
+	# Up to three bytes until the target is aligned.
+	andi	t0, a3, 3
+	beqz	t0, .Lcopy_aligned_target
+.Lcopy_head:
+	lbu	t1, 0(a1)
+	addi	a1, a1, 1
+	sb	t1, 0(a3)
+	addi	a3, a3, 1
+	addi	a2, a2, -1
+	andi	t0, a3, 3
+	bnez	t0, .Lcopy_head
+.Lcopy_aligned_target:
+	andi	t0, a1, 3
+	beqz	t0, .Lcopy_words
+	# Each word of the target comes from two of the source: shifts by t2 and t3 bits.
+	sub	a1, a1, t0
+	slli	t2, t0, 3
+	neg	t3, t2
+	lw	t1, 0(a1)
+	li	t6, 16
+	bltu	a2, t6, .Lshift_4
+.Lshift_16:
+	lw	t4, 4(a1)
+	srl	t1, t1, t2
+	sll	t5, t4, t3
+	or	t1, t1, t5
+	sw	t1, 0(a3)
+	lw	t1, 8(a1)
+	srl	t4, t4, t2
+	sll	t5, t1, t3
+	or	t4, t4, t5
+	sw	t4, 4(a3)
+	lw	t4, 12(a1)
+	srl	t1, t1, t2
+	sll	t5, t4, t3
+	or	t1, t1, t5
+	sw	t1, 8(a3)
+	lw	t1, 16(a1)
+	srl	t4, t4, t2
+	sll	t5, t1, t3
+	or	t4, t4, t5
+	sw	t4, 12(a3)
+	addi	a2, a2, -16
+	addi	a1, a1, 16
+	addi	a3, a3, 16
+	bgeu	a2, t6, .Lshift_16
+.Lshift_4:
+	li	t6, 4
+	bltu	a2, t6, .Lshift_end
+.Lshift_word:
+	lw	t4, 4(a1)
+	srl	t1, t1, t2
+	sll	t5, t4, t3
+	or	t1, t1, t5
+	sw	t1, 0(a3)
+	mv	t1, t4
+	addi	a2, a2, -4
+	addi	a1, a1, 4
+	addi	a3, a3, 4
+	bgeu	a2, t6, .Lshift_word
+.Lshift_end:
+	add	a1, a1, t0
+	bnez	a2, .Lcopy_byte
+	ret
+
+# void *memmove(void *to, const void *from, size_t count)
+	.globl	memmove
+	.type	memmove, @function
+	.p2align 2
+memmove:
+	# Forwards unless the target begins within the source.
+	sub	t0, a0, a1
+	bgeu	t0, a2, memcpy
+	add	a1, a1, a2
+	add	a3, a0, a2
+	xor	t0, a3, a1
+	andi	t0, t0, 3
+	bnez	t0, .Lback_bytes
+.Lback_align:
+	andi	t0, a3, 3
+	beqz	t0, .Lback_words
+	beqz	a2, .Lback_end
+	addi	a1, a1, -1
+	addi	a3, a3, -1
+	lbu	t1, 0(a1)
+	addi	a2, a2, -1
+	sb	t1, 0(a3)
+	j	.Lback_align
+.Lback_words:
+	li	t0, 16
+	bltu	a2, t0, .Lback_4
+.Lback_16:
+	lw	t1, -4(a1)
+	lw	t2, -8(a1)
+	lw	t3, -12(a1)
+	lw	t4, -16(a1)
+	sw	t1, -4(a3)
+	sw	t2, -8(a3)
+	sw	t3, -12(a3)
+	sw	t4, -16(a3)
+	addi	a2, a2, -16
+	addi	a1, a1, -16
+	addi	a3, a3, -16
+	bgeu	a2, t0, .Lback_16
+.Lback_4:
+	li	t0, 4
+	bltu	a2, t0, .Lback_bytes
+.Lback_word:
+	lw	t1, -4(a1)
+	addi	a2, a2, -4
+	sw	t1, -4(a3)
+	addi	a1, a1, -4
+	addi	a3, a3, -4
+	bgeu	a2, t0, .Lback_word
+.Lback_bytes:
+	beqz	a2, .Lback_end
+.Lback_byte:
+	lbu	t1, -1(a1)
+	addi	a2, a2, -1
+	sb	t1, -1(a3)
+	addi	a1, a1, -1
+	addi	a3, a3, -1
+	bnez	a2, .Lback_byte
+.Lback_end:
+	ret
+
+# void *memset(void *to, int value, size_t count)
+	.globl	memset
+	.type	memset, @function
+	.p2align 2
+memset:
+	mv	a3, a0
+	li	t0, 8
+	bltu	a2, t0, .Lset_bytes
+	andi	a1, a1, 255
+	beqz	a1, .Lset_align
+	slli	t1, a1, 8
+	or	a1, a1, t1
+	slli	t1, a1, 16
+	or	a1, a1, t1
+.Lset_align:
+	andi	t0, a3, 3
+	beqz	t0, .Lset_words
+	sb	a1, 0(a3)
+	addi	a3, a3, 1
+	addi	a2, a2, -1
+	j	.Lset_align
+.Lset_words:
+	li	t0, 32
+	bltu	a2, t0, .Lset_4
+.Lset_32:
+	sw	a1, 0(a3)
+	sw	a1, 4(a3)
+	sw	a1, 8(a3)
+	sw	a1, 12(a3)
+	sw	a1, 16(a3)
+	sw	a1, 20(a3)
+	sw	a1, 24(a3)
+	sw	a1, 28(a3)
+	addi	a2, a2, -32
+	addi	a3, a3, 32
+	bgeu	a2, t0, .Lset_32
+.Lset_4:
+	li	t0, 4
+	bltu	a2, t0, .Lset_bytes
+.Lset_word:
+	sw	a1, 0(a3)
+	addi	a2, a2, -4
+	addi	a3, a3, 4
+	bgeu	a2, t0, .Lset_word
+.Lset_bytes:
+	beqz	a2, .Lset_end
+.Lset_byte:
+	sb	a1, 0(a3)
+	addi	a2, a2, -1
+	addi	a3, a3, 1
+	bnez	a2, .Lset_byte
+.Lset_end:
+	ret
+
+# int memcmp(const void *one, const void *other, size_t count), also as bcmp
+	.globl	memcmp
+	.globl	bcmp
+	.type	memcmp, @function
+	.type	bcmp, @function
+	.p2align 2
+memcmp:
+bcmp:
+	or	t0, a0, a1
+	andi	t0, t0, 3
+	bnez	t0, .Lcompare_bytes
+	li	t0, 4
+	bltu	a2, t0, .Lcompare_bytes
+.Lcompare_word:
+	lw	t1, 0(a0)
+	lw	t2, 0(a1)
+	bne	t1, t2, .Lcompare_last
+	addi	a2, a2, -4
+	addi	a0, a0, 4
+	addi	a1, a1, 4
+	bgeu	a2, t0, .Lcompare_word
+	beqz	a2, .Lcompare_equal
+	j	.Lcompare_byte
+.Lcompare_last:
+	# The words differ: their first different byte decides.
+	li	a2, 4
+	j	.Lcompare_byte
+.Lcompare_bytes:
+	beqz	a2, .Lcompare_equal
+.Lcompare_byte:
+	lbu	t1, 0(a0)
+	lbu	t2, 0(a1)
+	bne	t1, t2, .Lcompare_different
+	addi	a2, a2, -1
+	addi	a0, a0, 1
+	addi	a1, a1, 1
+	bnez	a2, .Lcompare_byte
+.Lcompare_equal:
+	li	a0, 0
+	ret
+.Lcompare_different:
+	sub	a0, t1, t2
+	ret

@@ -1,0 +1,204 @@
+//! `cargo xtask guest`: builds the program that is proved, for the proving machine.
+//!
+//! Debian's compiler is used: it comes with the sources of `core` and `alloc`. What is kept under
+//! `guest/image/` is not the linker's file but what the machine loads of it, nothing more, so that
+//! the same program always has the same bytes.
+
+mod elf;
+mod sources;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::shell;
+
+const TARGET: &str = "riscv32im-risc0-zkvm-elf";
+const FLAGS: &str = "-C passes=lower-atomic -C linker=rust-lld -C linker-flavor=ld.lld \
+                     -C link-arg=--gc-sections --cfg getrandom_backend=\"custom\" \
+                     -Z unstable-options -C panic=immediate-abort";
+/// Debian's linker, under the name that the compiler asks for.
+const LINKER: &str = "/usr/bin/ld.lld-19";
+/// The image that is proved now.
+const IMAGE: &str = "guest/image/v1";
+
+/// What the command is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Build and write the image.
+    Write,
+    /// Build in another folder and compare with the image.
+    Check,
+    /// As `Check`, unless the image was built from these very sources.
+    CheckIfChanged,
+}
+
+/// Does it.
+pub(crate) fn run(root: &Path, task: Task) -> Result<()> {
+    let digest = sources::digest(root)?;
+    if task == Task::CheckIfChanged && recorded(root)?.as_deref() == Some(&*digest) {
+        eprintln!("the guest's sources are those of the image; not built again");
+        return Ok(());
+    }
+    match task {
+        Task::Write => {
+            let built = build(root, &shell::target()?.join("riscv"))?;
+            write(root, &built, &digest)
+        }
+        Task::Check | Task::CheckIfChanged => check(root, &digest),
+    }
+}
+
+/// Runs the tests of the guest's own crates on this machine.
+pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
+    let mut command = shell::cargo(
+        root,
+        &["test", "--locked", "--package", "cloister-guest-accel"],
+    )?;
+    command
+        .current_dir(root.join("guest"))
+        .env("CARGO_TARGET_DIR", shell::target()?.join("guest-tests"));
+    Ok(command)
+}
+
+/// Builds the program; the linker's file, with symbols.
+fn build(root: &Path, target: &Path) -> Result<PathBuf> {
+    for program in ["/usr/bin/cargo", "/usr/bin/rustc", LINKER] {
+        if !Path::new(program).exists() {
+            bail!("`{program}` is missing; run `cargo xtask tools`");
+        }
+    }
+    let programs = target.join("bin");
+    std::fs::create_dir_all(&programs)
+        .with_context(|| format!("cannot create `{}`", programs.display()))?;
+    let linker = programs.join("rust-lld");
+    if !linker.exists() {
+        std::os::unix::fs::symlink(LINKER, &linker).context("cannot link the linker")?;
+    }
+    // Debian's own cargo and rustc: rustup's have no library sources.
+    let mut command = shell::command(root, "/usr/bin/cargo")?;
+    let path = shell::variable("PATH").unwrap_or_default();
+    let guest = root.join("guest");
+    let home = shell::variable("CARGO_HOME")
+        .or_else(|| shell::variable("HOME").map(|home| format!("{home}/.cargo")))
+        .context("neither CARGO_HOME nor HOME is set; set one")?;
+    let flags = format!(
+        "{FLAGS} -C link-arg=-T{} --remap-path-prefix={}=/cloister --remap-path-prefix={home}=/cargo",
+        guest.join("guest.ld").display(),
+        root.display(),
+    );
+    command
+        .current_dir(&guest)
+        .args(["build", "--release", "--locked", "--target", TARGET])
+        .args(["--package", "cloister-guest-batch"])
+        .args(["-Z", "build-std=core,alloc,panic_abort"])
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags)
+        .env("CARGO_TARGET_DIR", target);
+    // Set by the cargo that runs xtask; with them rustup's compiler would be taken.
+    for name in [
+        "RUSTUP_TOOLCHAIN",
+        "CARGO",
+        "RUSTC_WRAPPER",
+        "CARGO_BUILD_RUSTC_WRAPPER",
+    ] {
+        command.env_remove(name);
+    }
+    shell::run(command)?;
+    Ok(target.join(TARGET).join("release/batch"))
+}
+
+/// Writes the image of a built program.
+fn write(root: &Path, built: &Path, digest: &str) -> Result<()> {
+    let program = read(built)?;
+    let image = elf::image(&program)?;
+    let folder = root.join(IMAGE);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let path = folder.join("batch.elf");
+    std::fs::write(&path, &image.bytes)
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
+    let description = describe(root, &image, digest)?;
+    let path = folder.join("image.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&description)?);
+    std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+    eprintln!(
+        "{IMAGE}/batch.elf: {} bytes, {} instructions; the symbols are in `{}`",
+        image.bytes.len(),
+        image.instructions,
+        built.display()
+    );
+    Ok(())
+}
+
+fn describe(root: &Path, image: &elf::Image, digest: &str) -> Result<Value> {
+    Ok(json!({
+        "version": 1,
+        "elf_sha256": sources::sha256(&image.bytes)?,
+        "elf_bytes": image.bytes.len(),
+        "instructions": image.instructions,
+        "traps": image.traps,
+        "sources": digest,
+        "toolchain": {
+            "target": TARGET,
+            "rustc": version(root, "/usr/bin/rustc")?,
+            "cargo": version(root, "/usr/bin/cargo")?,
+            "linker": version(root, LINKER)?,
+        },
+    }))
+}
+
+/// The first line of what a program says to `--version`.
+fn version(root: &Path, program: &str) -> Result<String> {
+    let mut command = shell::command(root, program)?;
+    command.arg("--version").env_remove("RUSTUP_TOOLCHAIN");
+    let text = shell::output(command)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Digest of the sources that the image says it was built from.
+fn recorded(root: &Path) -> Result<Option<String>> {
+    let path = root.join(IMAGE).join("image.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let description: Value = serde_json::from_slice(&read(&path)?)
+        .with_context(|| format!("`{}` is not JSON", path.display()))?;
+    Ok(description
+        .get("sources")
+        .and_then(Value::as_str)
+        .map(str::to_owned))
+}
+
+/// Builds a copy of the sources in another folder, from nothing, and compares.
+fn check(root: &Path, digest: &str) -> Result<()> {
+    let elsewhere = shell::target()?.join("riscv-check");
+    let copy = elsewhere.join("sources");
+    for folder in [&copy, &elsewhere.join("build")] {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot remove `{}`", folder.display()))?;
+        }
+    }
+    sources::copy(root, &copy)?;
+    let built = build(&copy, &elsewhere.join("build"))?;
+    let image = elf::image(&read(&built)?)?;
+    let kept = root.join(IMAGE).join("batch.elf");
+    if read(&kept)? != image.bytes {
+        bail!(
+            "`{IMAGE}/batch.elf` is not what the sources give; if they changed on purpose, run \
+             `cargo xtask guest`, and tell the change in `guest/image/CHANGELOG.md`"
+        );
+    }
+    if recorded(root)?.as_deref() != Some(digest) {
+        bail!("the sources changed, though not the image; run `cargo xtask guest`");
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
