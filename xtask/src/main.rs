@@ -10,8 +10,10 @@
 
 mod bench;
 mod commands;
+mod conformance;
 mod demo;
 mod docs;
+mod engine;
 mod files;
 mod generate;
 mod guest;
@@ -23,6 +25,7 @@ mod test;
 mod tidy;
 mod tools;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -72,6 +75,13 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Run Ethereum state tests and hostile batches, natively and in the guest
+    Conformance {
+        #[command(flatten)]
+        arguments: conformance::Arguments,
+    },
+    /// Build the proof engine for this machine's processor and print where it is
+    Engine,
     /// Run benchmarks (release build)
     Bench {
         /// Names of benchmarks and options, e.g. `--json`
@@ -106,8 +116,18 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Guest { check } => {
             tools::install(&root)?;
-            let task = if check { guest::Task::Check } else { guest::Task::Write };
+            let task = if check {
+                guest::Task::Check
+            } else {
+                guest::Task::Write
+            };
             guest::run(&root, task)
+        }
+        Command::Conformance { arguments } => conformance::run(&root, &arguments),
+        Command::Engine => {
+            let program = engine::build(&root)?;
+            writeln!(std::io::stdout(), "{}", program.display())?;
+            Ok(())
         }
         Command::Bench { arguments } => bench::run(&root, &arguments),
     }

@@ -1,11 +1,17 @@
 //! Makes proofs with OpenVM. Only the engine's own process uses it.
 
+pub mod aggregation;
+pub mod artefact;
 pub mod cli;
 pub mod execution;
 pub mod guard;
+pub mod keys;
 pub mod machine;
 pub mod program;
 pub mod sampling;
+pub mod segment;
+pub mod serve;
+pub mod usage;
 
 use crate::protocol::{Failure, FailureKind};
 

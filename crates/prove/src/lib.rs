@@ -11,7 +11,12 @@
 //! ```
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "verify")]
+pub mod image;
 pub mod protocol;
 pub mod tree;
+#[cfg(feature = "verify")]
+pub mod verify;

@@ -1,21 +1,40 @@
 //! Command line of the engine.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+mod prove;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{
+    artefact::write_whole,
     execution::{Ended, Execution, Runner, Table},
-    internal, program, sampling,
+    failure, internal,
+    keys::{KeyId, Store},
+    program, sampling,
+    serve::{Engine, serve},
 };
-use crate::protocol::Failure;
+use crate::{
+    image,
+    protocol::{Failure, FailureKind, Hash},
+    verify::{MAX_FILE_BYTES, VerifyingKey},
+};
 
 /// Proves batches.
 #[derive(Debug, Parser)]
 #[command(name = "cloister-prover-engine", version)]
 struct Cli {
+    /// Write OpenVM's own messages of this level and above on standard error.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<tracing::Level>,
     /// What to do.
     #[command(subcommand)]
     command: Command,
@@ -26,6 +45,92 @@ struct Cli {
 enum Command {
     /// Run a program over an input without proving.
     Execute(Execute),
+    /// Answer requests on standard input; for the prover service.
+    Serve(Serve),
+    /// Say which program is proved, with which keys.
+    Describe(Keys),
+    /// Generate the keys if they are not there.
+    Keys(WriteKeys),
+    /// Prove a batch from its input to the final proof, and say what each stage took.
+    Prove(Prove),
+    /// Verify a final proof.
+    Verify(Verify),
+}
+
+/// Which program is proved, and where its keys are.
+#[derive(Debug, Args)]
+struct Keys {
+    /// Folder for keys; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    key_cache: PathBuf,
+    /// Another program than the released guest. Its proofs are not trusted by `cloister`.
+    #[arg(long, value_name = "FILE")]
+    elf: Option<PathBuf>,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+struct Serve {
+    /// Program and keys.
+    #[command(flatten)]
+    keys: Keys,
+    /// What the process may use.
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What the process may use.
+#[derive(Debug, Args)]
+struct Limits {
+    /// Threads to prove with; as many as there are processors when not given.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Memory that the process may take; it dies when it needs more.
+    #[arg(long, value_name = "BYTES")]
+    memory_limit: Option<u64>,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+struct WriteKeys {
+    /// Program and keys.
+    #[command(flatten)]
+    keys: Keys,
+    /// Write the verifying key and the commitments of the released guest into this folder, which
+    /// is `guest/image/v1` of the repository.
+    #[arg(long, value_name = "DIR", conflicts_with = "elf")]
+    write_image: Option<PathBuf>,
+}
+
+/// Arguments of `prove`.
+#[derive(Debug, Args)]
+struct Prove {
+    /// Program and keys.
+    #[command(flatten)]
+    keys: Keys,
+    /// What the process may use.
+    #[command(flatten)]
+    limits: Limits,
+    /// The encoded batch input.
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// Where to write the final proof.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Folder for what comes between; made when it is not there, and not emptied.
+    #[arg(long, value_name = "DIR")]
+    scratch: PathBuf,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+struct Verify {
+    /// The final proof.
+    #[arg(value_name = "FILE")]
+    proof: PathBuf,
+    /// The batch hash that it must be about.
+    #[arg(long, value_name = "HASH")]
+    batch_hash: String,
 }
 
 /// Arguments of `execute`.
@@ -51,8 +156,24 @@ struct Execute {
 /// Runs the engine as its command line says.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    // One line, no trace: the request that caused it says the rest.
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "broke off: {panic}");
+    }));
+    let cli = Cli::parse();
+    if let Some(level) = cli.log {
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+    let result = match cli.command {
         Command::Execute(args) => execute(&args),
+        Command::Serve(args) => run_serve(&args),
+        Command::Describe(args) => describe(&args),
+        Command::Keys(args) => keys(&args),
+        Command::Prove(args) => prove::prove(&args),
+        Command::Verify(args) => verify(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -143,4 +264,127 @@ fn print(execution: &Execution, profile: bool) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Opens the keys, generating them if need be.
+fn open(args: &Keys) -> Result<Engine, Failure> {
+    // A released program is named by its version; 0 is what no released software trusts.
+    let (version, elf) = match &args.elf {
+        None => (image::CURRENT, image::ELF.to_vec()),
+        Some(path) => (0, program::read_elf(path)?),
+    };
+    let exe = program::load(&elf)?;
+    let id = KeyId::of(&elf)?;
+    let store = Store::open(&args.key_cache, id, version, &exe, |line| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    })?;
+    Engine::new(version, exe, id, store)
+}
+
+impl Limits {
+    /// Holds the process to its limits.
+    fn apply(&self) -> Result<(), Failure> {
+        if let Some(bytes) = self.memory_limit {
+            let limit = Rlimit {
+                current: Some(bytes),
+                maximum: Some(bytes),
+            };
+            setrlimit(Resource::Data, limit).map_err(internal)?;
+        }
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()
+                .map_err(internal)?;
+        }
+        Ok(())
+    }
+}
+
+/// `serve`.
+fn run_serve(args: &Serve) -> Result<(), Failure> {
+    args.limits.apply()?;
+    serve(&mut open(&args.keys)?)
+}
+
+/// `describe`.
+fn describe(args: &Keys) -> Result<(), Failure> {
+    print_keys(&open(args)?)
+}
+
+/// Prints what is proved, and the proven bits of every layer term by term.
+fn print_keys(engine: &Engine) -> Result<(), Failure> {
+    let key = engine.key();
+    say(format_args!("guest version: {}", key.image()))?;
+    say(format_args!("program:       {}", key.program()))?;
+    say(format_args!("machine:       {}", key.machine()))?;
+    say("proven bits:         least  LogUp    GKR  zerocheck  batching  stacking   WHIR")?;
+    for (layer, bits) in engine.store().soundness()? {
+        say(format_args!(
+            "  {layer:<18} {:>5.1} {:>6.1} {:>6.1} {:>10.1} {:>9.1} {:>9.1} {:>6.1}",
+            bits.total_bits,
+            bits.logup_bits,
+            bits.gkr_sumcheck_bits.min(bits.gkr_batching_bits),
+            bits.zerocheck_sumcheck_bits,
+            bits.constraint_batching_bits,
+            bits.stacked_reduction_bits,
+            bits.whir_bits,
+        ))?;
+        let whir = bits.whir_details;
+        say(format_args!(
+            "    WHIR: mu {:.1}, fold {:.1}, proximity {:.1}, sumcheck {:.1}, out of domain {:.1}, \
+             shift {:.1}, queries {:.1}, gamma {:.1}",
+            whir.mu_batching_bits,
+            whir.fold_rbr_bits,
+            whir.proximity_gaps_bits,
+            whir.sumcheck_bits,
+            whir.ood_rbr_bits,
+            whir.shift_rbr_bits,
+            whir.query_bits,
+            whir.gamma_batching_bits,
+        ))?;
+    }
+    Ok(())
+}
+
+/// `keys`.
+fn keys(args: &WriteKeys) -> Result<(), Failure> {
+    let engine = open(&args.keys)?;
+    print_keys(&engine)?;
+    let Some(folder) = &args.write_image else {
+        return Ok(());
+    };
+    let bytes = engine.key().encode().map_err(internal)?;
+    write_whole(&folder.join("verify.key"), &bytes)?;
+    write_commitments(&folder.join("image.json"), engine.key(), &bytes)
+}
+
+/// Puts the commitments into the image's description, and leaves the rest of it as it is.
+fn write_commitments(path: &Path, key: &VerifyingKey, bytes: &[u8]) -> Result<(), Failure> {
+    let text = program::read_limited(path, 1 << 20)?;
+    let mut description: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&text).map_err(|error| failure(FailureKind::BadRequest, error))?;
+    for (name, value) in [
+        ("program", key.program().to_string()),
+        ("machine", key.machine().to_string()),
+        ("verify_key_sha256", hex::encode(Sha256::digest(bytes))),
+    ] {
+        description.insert(name.to_owned(), value.into());
+    }
+    let mut text = serde_json::to_string_pretty(&description).map_err(internal)?;
+    text.push('\n');
+    write_whole(path, text.as_bytes())
+}
+
+/// `verify`.
+fn verify(args: &Verify) -> Result<(), Failure> {
+    let bad = |reason: String| failure(FailureKind::BadRequest, reason);
+    let expected: Hash = args.batch_hash.parse().map_err(bad)?;
+    let file = program::read_limited(&args.proof, MAX_FILE_BYTES)?;
+    let verified = crate::verify::verify(&file, expected)
+        .map_err(|error| failure(FailureKind::Invalid, error))?;
+    say(format_args!(
+        "valid: batch {}, guest version {}",
+        verified.batch_hash, verified.image
+    ))
 }

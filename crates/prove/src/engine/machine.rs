@@ -1,9 +1,11 @@
-//! The machine that the guest runs on: which instructions it has. A change here changes the
-//! commitment that Ethereum trusts.
+//! The machine that the guest runs on, and the parameters that its runs are proved with. A change
+//! here changes the commitment that Ethereum trusts.
 
+use openvm_circuit::arch::SystemConfig;
+use openvm_sdk::config::AggregationSystemParams;
 use openvm_sdk_config::SdkVmConfig;
 use openvm_stark_backend::SystemParams;
-use openvm_stark_sdk::config::{MAX_APP_LOG_STACKED_HEIGHT, app_params_with_100_bits_security};
+use openvm_stark_sdk::config::app_params_with_100_bits_security;
 
 use super::internal;
 use crate::protocol::Failure;
@@ -11,10 +13,18 @@ use crate::protocol::Failure;
 /// Bytes that the program reveals: the batch hash.
 pub const PUBLIC_VALUES: usize = 32;
 
+/// Logarithm of the height of the matrix that all tables of a segment are stacked in; no table of
+/// a segment is higher.
+pub const LOG_STACKED_HEIGHT: usize = 22;
+
+/// Memory that proving a segment may take by OpenVM's estimate, in bytes; a run is cut into
+/// segments by it. Workers must agree on it, since it decides what segment 3 is.
+pub const SEGMENT_BYTES: usize = 4 << 30;
+
 /// RV32IM, input and output, and accelerators for what the state transition hashes and recovers.
 /// Deferral, pairings, big integers and quadratic extensions are off: what is not there needs no
 /// trust.
-const MACHINE: &str = r#"
+pub const MACHINE: &str = r#"
 [app_vm_config.rv32i]
 [app_vm_config.rv32m]
 [app_vm_config.io]
@@ -41,14 +51,22 @@ b = "7"
 /// # Errors
 /// [`Failure`] when OpenVM does not read it, which a test rules out.
 pub fn config() -> Result<SdkVmConfig, Failure> {
-    let config = SdkVmConfig::from_toml(MACHINE)
+    let mut config = SdkVmConfig::from_toml(MACHINE)
         .map_err(internal)?
         .optimize();
+    let system: &mut SystemConfig = config.as_mut();
+    system.set_segmentation_max_memory(SEGMENT_BYTES);
     Ok(config)
 }
 
 /// Parameters of the proof system for segments.
 #[must_use]
 pub fn app_params() -> SystemParams {
-    app_params_with_100_bits_security(MAX_APP_LOG_STACKED_HEIGHT)
+    app_params_with_100_bits_security(LOG_STACKED_HEIGHT)
+}
+
+/// Parameters of the proof system for the aggregation tree.
+#[must_use]
+pub fn aggregation_params() -> AggregationSystemParams {
+    AggregationSystemParams::default()
 }

@@ -57,7 +57,10 @@ pub fn streams(input: &[u8]) -> Streams<F> {
 }
 
 /// Reads a file of at most `limit` bytes.
-fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// [`FailureKind::BadRequest`] when it cannot be read or is too large.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let bad = |reason: String| failure(FailureKind::BadRequest, reason);
     let shown = path.display();
     let length = std::fs::metadata(path)

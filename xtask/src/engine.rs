@@ -1,0 +1,110 @@
+//! `cargo xtask engine`: the proof engine, built with optimisation and for the processor at hand.
+//! A plain build proves several times slower.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::shell;
+
+/// What a processor of level x86-64-v4 has beyond one of level 3.
+const LEVEL_4: [&str; 5] = ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"];
+
+/// What a processor of level x86-64-v3 has beyond the first 64-bit ones, as the kernel names it.
+const LEVEL_3: [&str; 7] = ["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"];
+
+/// A level of processors that the engine is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// With AVX-512.
+    V4,
+    /// With AVX2.
+    V3,
+    /// Any other: whatever the compiler builds for by default.
+    Plain,
+}
+
+impl Level {
+    /// The level of a processor, by `/proc/cpuinfo`.
+    fn of(cpuinfo: &str) -> Self {
+        let flags: BTreeSet<&str> = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("flags"))
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let has = |names: &[&str]| names.iter().all(|name| flags.contains(name));
+        match (has(&LEVEL_3), has(&LEVEL_4)) {
+            (true, true) => Self::V4,
+            (true, false) => Self::V3,
+            (false, _) => Self::Plain,
+        }
+    }
+
+    /// Name of its target folder: levels do not share one, or each build would undo the other's.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::V4 => "engine-v4",
+            Self::V3 => "engine-v3",
+            Self::Plain => "engine-plain",
+        }
+    }
+
+    /// Flags for the compiler.
+    fn flags(self) -> Option<&'static str> {
+        match self {
+            Self::V4 => Some("-C target-cpu=x86-64-v4"),
+            Self::V3 => Some("-C target-cpu=x86-64-v3"),
+            Self::Plain => None,
+        }
+    }
+}
+
+/// `cargo COMMAND` over the engine's sources, with the engine's profile and processor level.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
+    // Without the file, as on another system than Linux, the plain build is right.
+    let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
+    let mut command = shell::cargo(root, arguments)?;
+    command
+        .args(["--locked", "--profile", "engine"])
+        .args(["--package", "cloister-prove", "--features", "engine"])
+        .env("CARGO_TARGET_DIR", folder(level)?);
+    if let Some(flags) = level.flags() {
+        command.env("RUSTFLAGS", flags);
+    }
+    Ok(command)
+}
+
+fn folder(level: Level) -> Result<PathBuf> {
+    Ok(shell::target()?.join(level.folder()))
+}
+
+/// Builds the engine and says where it is.
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
+    let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
+    shell::step("building the proof engine (long the first time)", || {
+        shell::run(cargo(root, &["build", "--bins"])?)
+    })?;
+    let program = folder(level)?.join("engine/cloister-prover-engine");
+    program
+        .canonicalize()
+        .with_context(|| format!("cannot find `{}`", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_highest_level_that_the_processor_has() {
+        let with = |names: &[&str]| format!("model name\t: any\nflags\t\t: {}\n", names.join(" "));
+        let three = LEVEL_3.to_vec();
+        let four = [three.clone(), LEVEL_4.to_vec()].concat();
+        assert_eq!(Level::of(&with(&four)), Level::V4);
+        assert_eq!(Level::of(&with(&three)), Level::V3);
+        assert_eq!(Level::of(&with(&LEVEL_4)), Level::Plain);
+        assert_eq!(Level::of(&with(&["sse2"])), Level::Plain);
+        assert_eq!(Level::of(""), Level::Plain);
+    }
+}
