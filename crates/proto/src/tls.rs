@@ -61,6 +61,15 @@ pub enum TlsError {
     Endpoint(#[from] tonic::transport::Error),
 }
 
+/// Bytes that may be on their way on one gRPC connection. HTTP/2's own default of 64 KiB is too
+/// little for more than throughput: `h2` takes more than half a window of overhead in small frames
+/// for an attack and closes the connection, and a block's acknowledgements are such a burst. An
+/// adaptive window starts at the default, so it does not help.
+pub const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// Bytes that may be on their way in one call.
+pub const STREAM_WINDOW: u32 = 2 << 20;
+
 /// A channel to another service. It connects on first use and by itself again whenever the
 /// connection is lost; a call made meanwhile fails with `UNAVAILABLE` after five seconds.
 ///
@@ -82,7 +91,8 @@ pub fn client_channel(section: &GrpcClientSection) -> Result<Channel, TlsError> 
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true)
-        .http2_adaptive_window(true);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW);
     Ok(endpoint.connect_lazy())
 }
 

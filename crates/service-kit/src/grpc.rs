@@ -70,7 +70,8 @@ pub async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
-        .http2_adaptive_window(Some(true))
+        .initial_connection_window_size(tls::CONNECTION_WINDOW)
+        .initial_stream_window_size(tls::STREAM_WINDOW)
         .layer(ExtractLayer::grpc())
         .add_routes(routes)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.stopping());

@@ -143,6 +143,15 @@ impl Client {
         Self::new(stack, Some(token))
     }
 
+    /// The same, over connections that are kept. The stack must not restart its gateway meanwhile.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn keeping_connections(mut self, stack: &Stack) -> anyhow::Result<Self> {
+        self.http = stack.provider()?.application()?;
+        Ok(self)
+    }
+
     /// The access token.
     #[must_use]
     pub fn token(&self) -> Option<&str> {

@@ -175,15 +175,26 @@ impl Provider {
     /// # Errors
     /// When the client cannot be made.
     pub fn browser(&self) -> anyhow::Result<reqwest::Client> {
-        Ok(reqwest::Client::builder()
+        // A connection kept from before a restart would fail the first request after it.
+        Ok(self.http().pool_max_idle_per_host(0).build()?)
+    }
+
+    /// An HTTP client that trusts the stack's authority and keeps its connections, as applications
+    /// do.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn application(&self) -> anyhow::Result<reqwest::Client> {
+        Ok(self.http().build()?)
+    }
+
+    fn http(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([self.ca.clone()])
             .cookie_store(true)
-            // A connection kept from before a restart would fail the first request after it.
-            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
-            .build()?)
     }
 
     /// An access token of the machine client, by client credentials.

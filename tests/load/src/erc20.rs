@@ -46,6 +46,8 @@ const THROUGH_GATEWAY: Shape = Shape {
 };
 /// Transactions of one sender that wait for their block at the same time.
 const WINDOW: usize = 4;
+/// The same through the gateway, whose person may have few wallets: enough to fill blocks.
+const GATEWAY_WINDOW: usize = 16;
 /// Transfers in a second while the time to inclusion is measured.
 const PACE: u32 = 200;
 /// Calls while the gateway's CPU time is measured.
@@ -178,11 +180,11 @@ async fn gateway(
     for wallet in &workload.senders {
         client.link(wallet).await?;
     }
-    let gateway = Gateway::new(client);
+    let gateway = Gateway::new(client.keeping_connections(stack)?);
     workload.prepare(&gateway).await?;
     if let Some(peer) = peer.filter(|_| filter.wants("gateway_erc20_tps")) {
         Report::note("erc20: transfers through the gateway");
-        let tps = drive::flood(&gateway, &workload.transfers, WINDOW).await?;
+        let tps = drive::flood(&gateway, &workload.transfers, GATEWAY_WINDOW).await?;
         let balance = gateway.balance(&workload).await?;
         anyhow::ensure!(balance == workload.expected(), "the gateway lost transfers");
         report.figure(&Figure::beside(

@@ -238,3 +238,31 @@ async fn a_call_in_progress_is_dropped_at_step_two() {
     server.task.await.unwrap();
     call.abort();
 }
+
+/// A block acknowledges all its transactions at once: on one connection that is a burst of small
+/// frames, which HTTP/2 peers take for an attack when their windows are small.
+#[tokio::test]
+async fn thousands_of_answers_at_once_keep_the_connection() {
+    const CALLS: u64 = 3_000;
+    let server = Server::start().await;
+    let client = server.client(&server.pki, server.pki.issue("gateway", &["gateway"]));
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 1..=CALLS {
+        let mut client = client.clone();
+        calls.spawn(async move {
+            client
+                .get_batch_status(GetBatchStatusRequest { number })
+                .await
+        });
+    }
+    while !calls.is_empty() {
+        // Those that wait are answered together; those that came later, in the next burst.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        server.echo.go_on.notify_waiters();
+        while let Ok(Some(answer)) =
+            tokio::time::timeout(std::time::Duration::from_millis(100), calls.join_next()).await
+        {
+            answer.unwrap().unwrap();
+        }
+    }
+}
