@@ -11,24 +11,30 @@ use cloister_types::{
     block::{prev_randao, transactions_hash},
 };
 use revm::{
-    Context, ExecuteEvm, MainBuilder,
+    Context, ExecuteEvm, InspectEvm, MainBuilder,
     context::{
         BlockEnv, CfgEnv, ContextTr, Journal, TxEnv,
-        result::{EVMError, ExecutionResult, InvalidTransaction},
+        result::{EVMError, ExecResultAndState, ExecutionResult, InvalidTransaction},
     },
     handler::{Handler, MainnetContext, MainnetEvm, MainnetHandler, SYSTEM_ADDRESS},
-    state::Bytecode,
+    state::{Bytecode, EvmState},
 };
 
 use crate::{
+    cost::{Feature, Touched, Work, words},
     envelope::{RecoveredTx, TransactionKind, call_env},
+    meter::Meter,
     overlay::Overlay,
     reject::TxRejected,
     rules::{self, HISTORY_ADDRESS},
+    seal::log_addresses,
     state::{StateError, StateReader},
 };
 
-pub(crate) type Evm<'a, R> = MainnetEvm<MainnetContext<Overlay<'a, R>>>;
+pub(crate) type Evm<'a, R, W = ()> = MainnetEvm<MainnetContext<Overlay<'a, R>>, W>;
+
+type Ran = ExecResultAndState<ExecutionResult, EvmState>;
+type Transacted = Result<Ran, EVMError<StateError, InvalidTransaction>>;
 
 /// Gas of the system call that stores the parent's hash (EIP-2935).
 const SYSTEM_CALL_GAS: u64 = 30_000_000;
@@ -188,14 +194,84 @@ pub struct BlockOutcome {
     pub trace: BlockTrace,
 }
 
-/// Executes a block, transaction by transaction, over a state that it does not change.
-pub struct BlockExecutor<'a, R: StateReader + ?Sized> {
-    evm: Evm<'a, R>,
-    header: BlockHeader,
-    transactions: Vec<ExecutedTransaction>,
+/// What watches the machine while it executes: nothing, or a [`Meter`]. Neither changes what a block
+/// comes to.
+pub trait Watch: sealed::Run {}
+impl Watch for () {}
+impl Watch for Meter {}
+
+mod sealed {
+    use super::{Evm, ExecuteEvm, InspectEvm, Meter, StateReader, Transacted, TxEnv};
+
+    /// Nobody else says how transactions run.
+    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    pub trait Run: Sized {
+        /// Runs a transaction.
+        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R, Self>, tx: TxEnv) -> Transacted;
+    }
+
+    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    impl Run for () {
+        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R>, tx: TxEnv) -> Transacted {
+            evm.transact(tx)
+        }
+    }
+
+    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    impl Run for Meter {
+        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R, Self>, tx: TxEnv) -> Transacted {
+            evm.inspector = Self::default();
+            evm.inspect_tx(tx)
+        }
+    }
 }
 
-impl<R: StateReader + ?Sized> core::fmt::Debug for BlockExecutor<'_, R> {
+/// What a transaction costs in the guest: see [`crate::cost`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metered {
+    /// What it did.
+    pub work: Work,
+    /// What it touched of the state that no transaction before it in the block had touched.
+    pub touched: Touched,
+}
+
+impl Metered {
+    /// The most that the guest does for a batch of this transaction alone, over a tree of so many
+    /// leaves.
+    #[must_use]
+    pub fn alone(&self, tree_leaves: u64) -> Work {
+        let mut work = self
+            .in_batch(tree_leaves)
+            .with(Feature::Batch, 1)
+            .with(Feature::Block, 1);
+        // The configuration's leaf, and the slot and account of the parent's hash.
+        let fixed = Touched {
+            leaves: 3,
+            written: 1,
+            code_words: 0,
+        };
+        work.absorb(&fixed.work(tree_leaves));
+        work
+    }
+
+    /// The most that it adds to a batch, over a tree of so many leaves.
+    #[must_use]
+    pub fn in_batch(&self, tree_leaves: u64) -> Work {
+        let mut work = self.work;
+        work.absorb(&self.touched.work(tree_leaves));
+        work
+    }
+}
+
+/// Executes a block, transaction by transaction, over a state that it does not change.
+pub struct BlockExecutor<'a, R: StateReader + ?Sized, W: Watch = ()> {
+    evm: Evm<'a, R, W>,
+    header: BlockHeader,
+    transactions: Vec<ExecutedTransaction>,
+    work: Work,
+}
+
+impl<R: StateReader + ?Sized, W: Watch> core::fmt::Debug for BlockExecutor<'_, R, W> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("BlockExecutor")
             .field("header", &self.header)
@@ -214,13 +290,98 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
         context: BlockContext,
         state: &'a R,
     ) -> Result<Self, BlockError> {
+        Self::watched(config, context, state, ())
+    }
+}
+
+impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
+    /// As [`BlockExecutor::new`], for a block whose cost in the guest is estimated on the way.
+    ///
+    /// # Errors
+    /// [`BlockError`] when the state cannot be read.
+    pub fn metered(
+        config: &ChainConfig,
+        context: BlockContext,
+        state: &'a R,
+    ) -> Result<Self, BlockError> {
+        Self::watched(config, context, state, Meter::default())
+    }
+
+    /// As [`BlockExecutor::execute`], if `accept` takes what the transaction would cost.
+    ///
+    /// # Errors
+    /// As [`BlockExecutor::execute`], and what `accept` refuses it with: then the block is as if
+    /// the transaction had never been tried (SSTF-3).
+    pub fn execute_if<E: From<ExecuteError>>(
+        &mut self,
+        tx: &RecoveredTx,
+        accept: impl FnOnce(&Metered) -> Result<(), E>,
+    ) -> Result<&ExecutedTransaction, E> {
+        let (index, result) = self.run(tx)?;
+        let metered = self.measure(tx, &result);
+        if let Err(refusal) = accept(&metered) {
+            self.evm.ctx.db_mut().forget_touches();
+            return Err(refusal);
+        }
+        self.work.absorb(&metered.work);
+        Ok(self.include(tx, index, result)?)
+    }
+
+    /// What the transaction that ran would cost.
+    fn measure(&mut self, tx: &RecoveredTx, result: &Ran) -> Metered {
+        let mut work = self.evm.inspector.take();
+        work.absorb(&tx.work());
+        let mut active = result.state.values().filter(|one| one.is_touched()).count();
+        for log in result.result.logs() {
+            let bytes = log
+                .topics()
+                .len()
+                .saturating_mul(32)
+                .saturating_add(log.data.data.len());
+            work.add(Feature::Log, 1);
+            work.add(Feature::LogWord, words(bytes));
+            active = active.saturating_add(log_addresses(&log_record(log.clone())).len());
+        }
+        // Sender and target are among the accounts; a call that failed touches its target still.
+        let active = u64::try_from(active).unwrap_or(u64::MAX).saturating_add(1);
+        work.add(Feature::ActivityEntry, active);
+        let read = self.evm.ctx.db_mut().touched();
+        let leaves = read.leaves.saturating_add(active);
+        let touched = Touched {
+            leaves,
+            written: leaves,
+            code_words: read.code_words,
+        };
+        Metered { work, touched }
+    }
+
+    /// What the block did so far, without the state that it touched.
+    #[must_use]
+    pub const fn work(&self) -> &Work {
+        &self.work
+    }
+}
+
+impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
+    fn watched(
+        config: &ChainConfig,
+        context: BlockContext,
+        state: &'a R,
+        watch: W,
+    ) -> Result<Self, BlockError> {
         let header = context.header(config);
-        let mut evm = evm(rules::cfg_env(config), rules::block_env(&header), state);
+        let mut evm = evm(
+            rules::cfg_env(config),
+            rules::block_env(&header),
+            state,
+            watch,
+        );
         store_parent_hash(&mut evm, &header.parent_hash)?;
         Ok(Self {
             evm,
             header,
             transactions: Vec::new(),
+            work: Work::default().with(Feature::Block, 1),
         })
     }
 
@@ -242,14 +403,28 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
     /// [`ExecuteError::Rejected`] when it cannot be included: the block is as if it had never been
     /// tried (SSTF-3). [`ExecuteError::Block`] when the state cannot be read: drop the block.
     pub fn execute(&mut self, tx: &RecoveredTx) -> Result<&ExecutedTransaction, ExecuteError> {
+        let (index, result) = self.run(tx)?;
+        self.include(tx, index, result)
+    }
+
+    /// Runs a transaction without including it.
+    fn run(&mut self, tx: &RecoveredTx) -> Result<(u32, Ran), ExecuteError> {
         let index = self.check_room(tx).map_err(ExecuteError::Rejected)?;
-        let result = match self.evm.transact(tx.env_at(self.header.base_fee_wei)) {
-            Ok(result) => result,
+        match W::run(&mut self.evm, tx.env_at(self.header.base_fee_wei)) {
+            Ok(result) => Ok((index, result)),
             Err(error) => {
                 self.evm.ctx.db_mut().forget_touches();
-                return Err(self.explain(tx, error));
+                Err(self.explain(tx, error))
             }
-        };
+        }
+    }
+
+    fn include(
+        &mut self,
+        tx: &RecoveredTx,
+        index: u32,
+        result: Ran,
+    ) -> Result<&ExecutedTransaction, ExecuteError> {
         let changed = self.evm.ctx.db_mut().commit(result.state)?;
         let executed = self.record(tx, index, result.result, changed);
         self.header.gas_used = executed.cumulative_gas_used;
@@ -343,6 +518,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
             evm,
             mut header,
             transactions,
+            work: _,
         } = self;
         header.transaction_count = u32::try_from(transactions.len()).unwrap_or(u32::MAX);
         header.transactions_hash = transactions_hash(transactions.iter().map(|tx| &tx.fields.hash));
@@ -421,7 +597,12 @@ fn log_record(log: Log) -> LogRecord {
     }
 }
 
-pub(crate) fn evm<R: StateReader + ?Sized>(cfg: CfgEnv, block: BlockEnv, state: &R) -> Evm<'_, R> {
+pub(crate) fn evm<R: StateReader + ?Sized, W>(
+    cfg: CfgEnv,
+    block: BlockEnv,
+    state: &R,
+    watch: W,
+) -> Evm<'_, R, W> {
     let spec = cfg.spec;
     Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
         Overlay::new(state),
@@ -430,7 +611,7 @@ pub(crate) fn evm<R: StateReader + ?Sized>(cfg: CfgEnv, block: BlockEnv, state: 
     .with_cfg(cfg)
     .with_block(block)
     .with_tx(call_env())
-    .build_mainnet()
+    .build_mainnet_with_inspector(watch)
 }
 
 pub(crate) fn machine_error(error: EVMError<StateError, InvalidTransaction>) -> BlockError {
@@ -444,8 +625,8 @@ pub(crate) fn machine_error(error: EVMError<StateError, InvalidTransaction>) -> 
 }
 
 /// EIP-2935's system call at the start of the block. It pays nothing and bumps no nonce.
-fn store_parent_hash<R: StateReader + ?Sized>(
-    evm: &mut Evm<'_, R>,
+fn store_parent_hash<R: StateReader + ?Sized, W>(
+    evm: &mut Evm<'_, R, W>,
     parent_hash: &B256,
 ) -> Result<(), BlockError> {
     let mut call = call_env();

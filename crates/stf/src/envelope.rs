@@ -17,6 +17,8 @@ use revm::{
     },
 };
 
+use crate::cost::{Feature, Work, words};
+
 /// Longest transaction that is taken, in bytes, as on Ethereum's network.
 pub const MAX_TRANSACTION_BYTES: usize = 128 * 1024;
 
@@ -216,6 +218,20 @@ impl RecoveredTx {
         U256::from(self.env.gas_limit)
             .checked_mul(U256::from(self.env.gas_price))?
             .checked_add(self.env.value)
+    }
+
+    /// What it costs in the guest before anything of it runs.
+    pub(crate) fn work(&self) -> Work {
+        let entries = self.env.access_list.0.iter().fold(0u64, |sum, item| {
+            let keys = u64::try_from(item.storage_keys.len()).unwrap_or(u64::MAX);
+            sum.saturating_add(keys).saturating_add(1)
+        });
+        let authorizations = u64::try_from(self.env.authorization_list.len()).unwrap_or(u64::MAX);
+        Work::default()
+            .with(Feature::Transaction, 1)
+            .with(Feature::Signature, authorizations.saturating_add(1))
+            .with(Feature::OpState, entries.saturating_add(authorizations))
+            .with(Feature::EnvelopeWord, words(self.raw.len()))
     }
 
     /// What the machine executes at `base_fee_wei`.

@@ -46,10 +46,12 @@ extern crate alloc;
 pub mod batch;
 pub mod block;
 pub mod call;
+pub mod cost;
 pub mod envelope;
 pub mod execute;
 pub mod genesis;
 pub mod input;
+mod meter;
 mod overlay;
 pub mod reject;
 mod rules;
@@ -60,12 +62,13 @@ pub mod witness;
 pub use batch::BatchBuilder;
 pub use block::{
     AccountChange, BlockContext, BlockError, BlockExecutor, BlockOutcome, BlockTrace, ExecuteError,
-    ExecutedTransaction, StorageChange,
+    ExecutedTransaction, Metered, StorageChange, Watch,
 };
 pub use call::{CallError, CallOutcome, CallRequest, CallStatus, call};
 pub use envelope::{DecodeTxError, RecoveredTx, TransactionKind, decode_and_recover};
 pub use execute::{BatchError, BatchOutput, execute_batch, execute_encoded};
 pub use genesis::{Genesis, GenesisAccount, GenesisAlloc, GenesisError};
+pub use meter::Meter;
 pub use input::{BatchInput, BlockInput, Opening, Witness};
 pub use reject::TxRejected;
 pub use seal::{LeafValue, LeafWrite, PreparedBatch, SealError, SealInputs, SealedBatch};

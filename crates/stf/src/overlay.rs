@@ -11,6 +11,7 @@ use revm::{
 
 use crate::{
     block::{AccountChange, BlockTrace, StorageChange},
+    cost::{Touched, words},
     rules::{HISTORY_ADDRESS, HISTORY_SERVE_WINDOW},
     state::{StateError, StateReader},
 };
@@ -108,6 +109,25 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
             self.touched.push(Touch::Slot(address, slot));
         }
         Ok(entry)
+    }
+
+    /// What the transaction that is running touched first in the block, so far.
+    pub(crate) fn touched(&self) -> Touched {
+        let mut touched = Touched::default();
+        for touch in &self.touched {
+            match touch {
+                Touch::Account(_) | Touch::Slot(..) => {
+                    touched.leaves = touched.leaves.saturating_add(1);
+                }
+                Touch::Code(hash) => {
+                    if let Some(Code::Read { code, .. }) = self.codes.get(hash) {
+                        let more = words(code.len());
+                        touched.code_words = touched.code_words.saturating_add(more);
+                    }
+                }
+            }
+        }
+        touched
     }
 
     /// Makes the changes of the transaction that ran, and answers the accounts whose nonce, balance

@@ -282,14 +282,13 @@ impl Sequencer for Api {
         &self,
         request: Request<ReportProvingLoadRequest>,
     ) -> Result<Response<ReportProvingLoadResponse>, Status> {
-        unary_now!(self, request, ReportProvingLoad, report_proving_load)
+        unary!(self, request, ReportProvingLoad, report_proving_load)
     }
 
     async fn get_status(
         &self,
         request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let answer = |_, _| std::future::ready(Ok(get_status::handle(&self.node)));
-        self.run(Method::GetStatus, request, answer).await
+        unary!(self, request, GetStatus, get_status)
     }
 }

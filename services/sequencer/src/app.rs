@@ -7,6 +7,7 @@ pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod chain;
 pub(crate) mod committer;
+pub(crate) mod estimate_error;
 pub(crate) mod genesis;
 pub(crate) mod mempool;
 pub(crate) mod model;

@@ -7,10 +7,11 @@ use cloister_settings::{
     Validate,
     schemars::{self, JsonSchema},
 };
+use cloister_stf::cost::{COST_TABLES, cost_table};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{
-    batch_policy::BatchLimits,
+    batch_policy::{BatchLimits, CostModel},
     mempool::MempoolLimits,
     proving_load::{StretchRule, UNSTRETCHED},
 };
@@ -93,10 +94,6 @@ impl Default for BlockSection {
 /// `[batch]`: a batch closes when it reaches one of these.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "every one is a limit, and named so"
-)]
 pub(crate) struct BatchSection {
     /// Blocks.
     pub max_blocks: u32,
@@ -106,6 +103,13 @@ pub(crate) struct BatchSection {
     pub max_bytes: u64,
     /// Age of its first block, in milliseconds.
     pub max_age_ms: u64,
+    /// Estimated instructions of the guest, the program that is proved.
+    pub max_instructions: u64,
+    /// Estimated instructions of the guest for a batch of one transaction: what would take more is
+    /// refused. At most `max_instructions`.
+    pub max_transaction_instructions: u64,
+    /// Version of the guest image by whose costs instructions are estimated.
+    pub guest_image: String,
     /// Closed batches that may wait to be sealed before no more blocks are made.
     pub max_unsealed: usize,
 }
@@ -117,6 +121,9 @@ impl Default for BatchSection {
             max_transactions: 10_000,
             max_bytes: 8 * 1024 * 1024,
             max_age_ms: 60_000,
+            max_instructions: 2_000_000_000,
+            max_transaction_instructions: 1_000_000_000,
+            guest_image: "v1".to_owned(),
             max_unsealed: 64,
         }
     }
@@ -130,7 +137,28 @@ impl BatchSection {
             max_transactions: self.max_transactions,
             max_bytes: self.max_bytes,
             max_age_ms: self.max_age_ms,
+            max_instructions: self.max_instructions,
         }
+    }
+
+    /// How instructions are estimated.
+    ///
+    /// # Errors
+    /// When the guest image is not known.
+    pub(crate) fn costs(&self) -> Result<CostModel, SettingsError> {
+        let table = cost_table(&self.guest_image).ok_or_else(|| {
+            let known: Vec<&str> = COST_TABLES.iter().map(|table| table.image).collect();
+            let reason = format!(
+                "`{}` is not known: write one of `{}`",
+                self.guest_image,
+                known.join("`, `")
+            );
+            SettingsError::invalid("batch.guest_image", reason)
+        })?;
+        Ok(CostModel {
+            table,
+            max_transaction_instructions: self.max_transaction_instructions,
+        })
     }
 }
 
@@ -279,6 +307,11 @@ impl Config {
             ),
             ("batch.max_bytes", self.batch.max_bytes),
             ("batch.max_age_ms", self.batch.max_age_ms),
+            ("batch.max_instructions", self.batch.max_instructions),
+            (
+                "batch.max_transaction_instructions",
+                self.batch.max_transaction_instructions,
+            ),
             ("batch.max_unsealed", self.batch.max_unsealed as u64),
             (
                 "backpressure.waiting_batches",
@@ -358,6 +391,13 @@ impl Validate for Config {
                 ),
             ));
         }
+        self.batch.costs()?;
+        if self.batch.max_transaction_instructions > self.batch.max_instructions {
+            return Err(SettingsError::invalid(
+                "batch.max_transaction_instructions",
+                "must not exceed `batch.max_instructions`",
+            ));
+        }
         if self.mempool.max_bytes < self.mempool.max_transaction_bytes {
             return Err(SettingsError::invalid(
                 "mempool.max_bytes",
@@ -431,6 +471,17 @@ policies_dir = "policies"
         assert_eq!(
             refused,
             "the setting `batch.max_blocks` cannot be used: must be at least 1"
+        );
+        let refused = parse(&format!("{MINIMAL}[batch]\nmax_instructions = 5\n")).unwrap_err();
+        assert_eq!(
+            refused,
+            "the setting `batch.max_transaction_instructions` cannot be used: must not exceed \
+             `batch.max_instructions`"
+        );
+        let refused = parse(&format!("{MINIMAL}[batch]\nguest_image = \"v0\"\n")).unwrap_err();
+        assert_eq!(
+            refused,
+            "the setting `batch.guest_image` cannot be used: `v0` is not known: write one of `v1`"
         );
         let refused =
             parse(&MINIMAL.replace("id = 2718", "id = 2718\nfork = \"london\"")).unwrap_err();

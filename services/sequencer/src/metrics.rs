@@ -59,9 +59,13 @@ pub(crate) fn block_durable(block: &Block) {
     metrics::gauge!("cloister_sequencer_head_block").set(block.header.number.0 as f64);
 }
 
-/// A batch is sealed.
+/// A batch is sealed; genesis has no estimate of instructions.
 #[expect(clippy::cast_precision_loss, reason = "a metric")]
-pub(crate) fn batch_sealed(number: u64, waiting: usize) {
+pub(crate) fn batch_sealed(number: u64, waiting: usize, instructions: Option<u64>) {
+    if let Some(instructions) = instructions {
+        metrics::histogram!("cloister_sequencer_batch_estimated_instructions")
+            .record(instructions as f64);
+    }
     metrics::counter!("cloister_sequencer_batches_total").increment(1);
     metrics::gauge!("cloister_sequencer_sealed_batch").set(number as f64);
     metrics::gauge!("cloister_sequencer_unsealed_batches").set(waiting as f64);
@@ -98,6 +102,22 @@ pub(crate) fn proving_load(report: Option<&LoadReport>) {
     metrics::gauge!("cloister_sequencer_proving_report_live").set(live);
     metrics::gauge!("cloister_sequencer_proving_waiting_batches").set(waiting as f64);
     metrics::gauge!("cloister_sequencer_proving_oldest_age_seconds").set(seconds(age_ms));
+}
+
+/// A batch took so many instructions in the guest; what was estimated, as a ratio to it.
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+pub(crate) fn batch_measured(estimated: u64, measured: u64) {
+    metrics::histogram!("cloister_sequencer_batch_measured_instructions").record(measured as f64);
+    metrics::histogram!("cloister_sequencer_batch_estimate_ratio")
+        .record(estimated as f64 / measured.max(1) as f64);
+    if measured > estimated {
+        metrics::counter!("cloister_sequencer_batches_underestimated_total").increment(1);
+    }
+}
+
+/// A transaction was refused because proving it would cost too much.
+pub(crate) fn too_costly() {
+    metrics::counter!("cloister_sequencer_too_costly_transactions_total").increment(1);
 }
 
 fn seconds(ms: u64) -> f64 {

@@ -17,6 +17,7 @@ use crate::{
     api::Api,
     app::{
         audit_heads::AuditHeads,
+        batch_policy::CostModel,
         builder::{Builder, OpenBatch, Pace},
         call::Caller,
         chain::Chain,
@@ -74,7 +75,9 @@ impl Service for Sequencer {
         let rules = Arc::new(rules(&config)?);
         let policy_root = PolicySet::load(&config.chain.policies_dir)?.root();
         let store = Store::new(context.database.clone());
-        let recovered = recover(&store, &rules, policy_root, &config.chain.genesis_file).await?;
+        let costs = config.batch.costs()?;
+        let genesis = &config.chain.genesis_file;
+        let recovered = recover(&store, &rules, policy_root, genesis, &costs).await?;
         let heads = Arc::new(AuditHeads::new(store.audit_heads().await?));
         let listener = listen("grpc", config.grpc.listen).await?;
         let wiring = Wiring {
@@ -83,6 +86,7 @@ impl Service for Sequencer {
             rules,
             policy_root,
             store,
+            costs,
         };
         let node = wiring.start(recovered, heads);
         let api = Api::new(
@@ -125,6 +129,7 @@ struct Wiring<'a> {
     rules: Arc<Rules>,
     policy_root: B256,
     store: Store,
+    costs: CostModel,
 }
 
 impl Wiring<'_> {
@@ -143,7 +148,7 @@ impl Wiring<'_> {
         let load = Arc::new(ProvingLoad::new(self.config.backpressure.rule()));
         let (show_open, open) = watch::channel(OpenBatch {
             number: recovered.batch,
-            tally: recovered.tally,
+            tally: *recovered.fill.tally(),
         });
         let builder = Builder {
             rules: Arc::clone(&self.rules),
@@ -155,7 +160,7 @@ impl Wiring<'_> {
             commands: requests,
             parent: recovered.parent,
             batch: recovered.batch,
-            tally: recovered.tally,
+            fill: recovered.fill,
             load: Arc::clone(&load),
             open: show_open,
         };
@@ -177,6 +182,7 @@ impl Wiring<'_> {
             audit_heads: Arc::clone(&audit_heads),
             policy_root: self.policy_root,
             clock: Arc::clone(&clock),
+            costs: self.costs,
             check: self.context.readiness.check("sealing"),
         };
         self.spawn(builder, committer, sealer, blocks);
@@ -201,6 +207,7 @@ impl Wiring<'_> {
             queue,
             open,
             batch_limits: self.config.batch.limits(),
+            costs: self.costs,
             load,
         }
     }
@@ -230,6 +237,7 @@ impl Wiring<'_> {
             max_block_transactions: self.config.block.max_transactions,
             batch: self.config.batch.limits(),
             max_unsealed: self.config.batch.max_unsealed,
+            costs: self.costs,
         }
     }
 

@@ -468,7 +468,7 @@ pub struct ReportProvingLoadResponse {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusRequest {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusResponse {
     /// Absent: no block was made since the last batch closed.
     #[prost(message, optional, tag = "1")]
@@ -481,6 +481,28 @@ pub struct GetStatusResponse {
     /// The prover's last report; absent when its time to live is over.
     #[prost(message, optional, tag = "4")]
     pub proving_load: ::core::option::Option<ProvingLoad>,
+    /// The table of costs by which instructions are estimated, e.g. `v1.2`: guest image and revision.
+    #[prost(string, tag = "5")]
+    pub cost_table: ::prost::alloc::string::String,
+    /// How far estimates were off, over the last batches that the prover measured.
+    #[prost(message, optional, tag = "6")]
+    pub estimate_error: ::core::option::Option<EstimateError>,
+}
+/// Errors are |estimate - measured| / measured, in thousandths.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EstimateError {
+    /// Batches looked at, at most 100; 0: none was measured yet, and the rest says nothing.
+    #[prost(uint32, tag = "1")]
+    pub batches: u32,
+    #[prost(uint64, tag = "2")]
+    pub mean_permille: u64,
+    #[prost(uint64, tag = "3")]
+    pub p95_permille: u64,
+    #[prost(uint64, tag = "4")]
+    pub worst_permille: u64,
+    /// Of them, batches that took more instructions than estimated.
+    #[prost(uint32, tag = "5")]
+    pub underestimated: u32,
 }
 /// What the open batch holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -497,6 +519,9 @@ pub struct OpenBatch {
     /// UNIX milliseconds at which its first block was made.
     #[prost(uint64, tag = "5")]
     pub first_built_at_ms: u64,
+    /// Guest instructions that proving it would take so far.
+    #[prost(uint64, tag = "6")]
+    pub estimated_instructions: u64,
 }
 /// A batch closes when it reaches one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -513,6 +538,12 @@ pub struct BatchLimits {
     /// By how much it is stretched, in thousandths: 1,000 is not at all.
     #[prost(uint32, tag = "5")]
     pub age_stretch_permille: u32,
+    /// Estimated guest instructions.
+    #[prost(uint64, tag = "6")]
+    pub max_instructions: u64,
+    /// Estimated guest instructions of a batch of one transaction: above this it is refused.
+    #[prost(uint64, tag = "7")]
+    pub max_transaction_instructions: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProvingLoad {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod codes;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod envelope;

@@ -15,19 +15,29 @@ const MAX_EXECUTED: usize = 1_000;
 /// Longest name of a guest image in bytes.
 const MAX_IMAGE_BYTES: usize = 64;
 
-pub(super) fn handle(
+pub(super) async fn handle(
     node: &Node,
     _peer: Peer,
-    request: &ReportProvingLoadRequest,
+    request: ReportProvingLoadRequest,
 ) -> Result<ReportProvingLoadResponse, Status> {
-    check(request).map_err(|refused| refused.status())?;
+    check(&request).map_err(|refused| refused.status())?;
     let report = LoadReport {
         waiting_batches: request.waiting_batches,
         oldest_age_ms: request.oldest_age_ms,
         reported_at_ms: node.now_ms(),
         time_to_live_ms: request.time_to_live_ms,
     };
-    let age_stretch_permille = node.report_load(report);
+    let measured: Vec<(u64, u64)> = request
+        .executed
+        .iter()
+        // Another image takes other instructions: the estimates are not about it.
+        .filter(|batch| batch.image == node.costs.table.image)
+        .map(|batch| (batch.number, batch.instructions))
+        .collect();
+    let age_stretch_permille = node
+        .report_load(report, &measured)
+        .await
+        .map_err(|refused| refused.status())?;
     Ok(ReportProvingLoadResponse {
         age_stretch_permille,
     })

@@ -3,11 +3,14 @@
 use alloy_primitives::{Address, B256, Bytes, map::HashMap};
 use cloister_stf::{
     BlockContext, BlockError, BlockExecutor, BlockOutcome, ExecuteError, ExecutedTransaction,
-    RecoveredTx, TxRejected,
+    RecoveredTx, TxRejected, cost::Work,
 };
 use cloister_types::{BlockHeader, ChainConfig};
 
+use crate::metrics;
+
 use super::{
+    batch_policy::{CostModel, Room, TooCostly, tree_leaves},
     mempool::PoolKey,
     model::{Block, Log, Transaction},
     pool::{Admitted, Pool, Ticket},
@@ -16,12 +19,12 @@ use super::{
 };
 
 /// Limits of one block beside its gas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockLimits {
-    /// Most transactions.
-    pub max_transactions: u32,
-    /// Most envelope bytes, but for the first transaction.
-    pub max_bytes: u64,
+    /// What is left in the batch. The transaction that reaches bytes or instructions is the last.
+    pub room: Room,
+    /// Estimates what a transaction costs in the guest.
+    pub costs: CostModel,
 }
 
 /// A block that nobody may see yet.
@@ -31,6 +34,8 @@ pub(crate) struct BuiltBlock {
     pub block: Block,
     /// What execution read and changed.
     pub outcome: BlockOutcome,
+    /// What it costs in the guest, without the state that it touches.
+    pub work: Work,
     /// The state after it.
     pub state_after: State,
     /// Who waits for its transactions.
@@ -72,31 +77,45 @@ pub(crate) fn build_block(
     now_ms: u64,
 ) -> Result<Option<BuiltBlock>, BlockError> {
     let context = BlockContext::child_of(&parent.header, now_ms / 1_000);
-    let mut executor = BlockExecutor::new(config, context, &parent.state)?;
+    let mut executor = BlockExecutor::metered(config, context, &parent.state)?;
+    let leaves = tree_leaves(&parent.state);
     let mut filling = Filling {
         now_ms,
         bytes: 0,
+        instructions: 0,
+        refused_gas: 0,
         taken: HashMap::default(),
         tickets: Vec::new(),
     };
     let mut raws = Vec::new();
-    while raws.len() < limits.max_transactions as usize
-        && (raws.is_empty() || filling.bytes < limits.max_bytes)
-    {
+    while filling.goes_on(raws.len(), limits.room, config.block_gas_limit) {
         let next = pool.lock().take_best(executor.gas_left(), now_ms);
         let Some((key, admitted)) = next else { break };
-        match executor.execute(&admitted.transaction) {
-            Ok(_) => {
+        let mut added = 0;
+        let tried = executor.execute_if(&admitted.transaction, |metered| {
+            added = limits.costs.admit(metered, leaves)?;
+            Ok::<(), Refused>(())
+        });
+        match tried.map(|_| ()) {
+            Ok(()) => {
                 raws.push(admitted.transaction.raw().clone());
-                filling.include(key, admitted);
+                filling.include(key, admitted, added);
             }
-            Err(ExecuteError::Rejected(reason)) => filling.refuse(pool, key, admitted, reason),
-            Err(ExecuteError::Block(error)) => return Err(error),
+            Err(Refused::TooCostly(reason)) => {
+                metrics::too_costly();
+                filling.refused_gas = filling.refused_gas.saturating_add(key.gas_limit);
+                filling.refuse(pool, key, admitted, SubmitError::TooCostly(reason));
+            }
+            Err(Refused::Execute(ExecuteError::Rejected(reason))) => {
+                filling.refuse(pool, key, admitted, SubmitError::Rejected(reason));
+            }
+            Err(Refused::Execute(ExecuteError::Block(error))) => return Err(error),
         }
     }
     if raws.is_empty() {
         return Ok(None);
     }
+    let work = *executor.work();
     let outcome = executor.finish();
     let mut state_after = parent.state.clone();
     state_after.apply(&outcome.trace);
@@ -105,35 +124,74 @@ pub(crate) fn build_block(
     Ok(Some(BuiltBlock {
         block,
         outcome,
+        work,
         state_after,
         tickets: filling.tickets,
     }))
+}
+
+/// Why a transaction is not in the block.
+#[derive(Debug)]
+enum Refused {
+    Execute(ExecuteError),
+    TooCostly(TooCostly),
+}
+
+impl From<ExecuteError> for Refused {
+    fn from(error: ExecuteError) -> Self {
+        Self::Execute(error)
+    }
+}
+
+impl From<TooCostly> for Refused {
+    fn from(reason: TooCostly) -> Self {
+        Self::TooCostly(reason)
+    }
 }
 
 /// What is known of the block being filled.
 struct Filling {
     now_ms: u64,
     bytes: u64,
+    /// Estimated guest instructions, with leaves that the batch has already counted again: at least
+    /// what the block adds.
+    instructions: u64,
+    /// Gas limits of what was executed and then refused: nobody pays for it, so it is bounded.
+    refused_gas: u64,
     taken: HashMap<Address, usize>,
     tickets: Vec<(B256, Ticket)>,
 }
 
 impl Filling {
-    fn include(&mut self, key: PoolKey, admitted: Admitted) {
+    /// Whether one more transaction may be tried.
+    fn goes_on(&self, transactions: usize, room: Room, gas_limit: u64) -> bool {
+        let Room {
+            transactions: most,
+            bytes,
+            instructions,
+        } = room;
+        let full = self.bytes >= bytes || self.instructions >= instructions;
+        transactions < most as usize && (transactions == 0 || !full) && self.refused_gas < gas_limit
+    }
+
+    fn include(&mut self, key: PoolKey, admitted: Admitted, instructions: u64) {
         self.bytes = self.bytes.saturating_add(key.bytes as u64);
+        self.instructions = self.instructions.saturating_add(instructions);
         *self.taken.entry(key.sender).or_default() += 1;
         self.tickets.push((key.hash, admitted.ticket));
     }
 
-    fn refuse(&self, pool: &Pool, key: PoolKey, admitted: Admitted, reason: TxRejected) {
+    fn refuse(&self, pool: &Pool, key: PoolKey, admitted: Admitted, reason: SubmitError) {
         let next_nonce = match &reason {
-            TxRejected::NonceTooLow { expected, .. }
-            | TxRejected::NonceTooHigh { expected, .. } => *expected,
+            SubmitError::Rejected(
+                TxRejected::NonceTooLow { expected, .. }
+                | TxRejected::NonceTooHigh { expected, .. },
+            ) => *expected,
             _ => key.nonce,
         };
         pool.settle(&key.sender, next_nonce, 1, self.now_ms);
         pool.forget(std::iter::once(&key.hash));
-        admitted.ticket.answer(Err(SubmitError::Rejected(reason)));
+        admitted.ticket.answer(Err(reason));
     }
 }
 
@@ -236,7 +294,7 @@ pub(crate) fn replay_block(
     state: &State,
     block: &Block,
     transactions: &[RecoveredTx],
-) -> Result<BlockOutcome, ReplayError> {
+) -> Result<(BlockOutcome, Work), ReplayError> {
     let number = block.header.number.0;
     let failed = |source| ReplayError::Block { number, source };
     let context = BlockContext {
@@ -245,10 +303,12 @@ pub(crate) fn replay_block(
         timestamp: block.header.timestamp,
         beneficiary: block.header.beneficiary,
     };
-    let mut executor = BlockExecutor::new(config, context, state).map_err(failed)?;
+    let mut executor = BlockExecutor::metered(config, context, state).map_err(failed)?;
     for transaction in transactions {
         let hash = *transaction.hash();
-        executor.execute(transaction).map_err(|error| match error {
+        // It is acknowledged: whatever it costs, it stays.
+        let again = executor.execute_if(transaction, |_| Ok::<(), ExecuteError>(()));
+        again.map_err(|error| match error {
             ExecuteError::Rejected(reason) => ReplayError::Transaction {
                 number,
                 hash,
@@ -257,6 +317,7 @@ pub(crate) fn replay_block(
             ExecuteError::Block(source) => failed(source),
         })?;
     }
+    let work = *executor.work();
     let outcome = executor.finish();
     let raws = block
         .transactions
@@ -278,6 +339,6 @@ pub(crate) fn replay_block(
         .find(|(now, then)| now != then)
     {
         Some((_, then)) => Err(ReplayError::DifferentReceipt { hash: then.hash }),
-        None => Ok(outcome),
+        None => Ok((outcome, work)),
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    batch_policy::{BatchLimits, BatchTally},
+    batch_policy::{BatchFill, BatchLimits, BatchTally, CostModel, Room},
     build::{BlockLimits, BuiltBlock, Parent, build_block},
     committer::Handover,
     pool::Pool,
@@ -58,6 +58,8 @@ pub(crate) struct Pace {
     pub batch: BatchLimits,
     /// Unsealed batches beyond which no block is made.
     pub max_unsealed: usize,
+    /// Estimates what batches cost in the guest.
+    pub costs: CostModel,
 }
 
 /// The open batch as others see it.
@@ -91,7 +93,7 @@ pub(crate) struct Builder {
     /// Number of the open batch.
     pub batch: u64,
     /// What the open batch holds.
-    pub tally: BatchTally,
+    pub fill: BatchFill,
     /// How far proving is behind.
     pub load: Arc<ProvingLoad>,
     /// Tells others what the open batch holds.
@@ -118,7 +120,7 @@ impl Builder {
                 swept_at = Instant::now();
                 self.sweep(now_ms);
             }
-            if self.tally.is_full(&self.limits(now_ms), now_ms) {
+            if self.fill.tally().is_full(&self.limits(now_ms), now_ms) {
                 if !self.close_batch().await {
                     return Ok(());
                 }
@@ -145,7 +147,7 @@ impl Builder {
 
     /// How long to wait before looking again; zero when a block is due.
     fn wait(&self, built_at: Option<Instant>, now_ms: u64) -> Duration {
-        let age = self.tally.closes_in_ms(&self.limits(now_ms), now_ms);
+        let age = self.fill.tally().closes_in_ms(&self.limits(now_ms), now_ms);
         let idle = age.map_or(SWEEP, |ms| Duration::from_millis(ms.max(1)).min(SWEEP));
         let (ready, gas) = {
             let pool = self.pool.lock();
@@ -171,7 +173,7 @@ impl Builder {
     fn show_open_batch(&self) {
         self.open.send_replace(OpenBatch {
             number: self.batch,
-            tally: self.tally,
+            tally: *self.fill.tally(),
         });
     }
 
@@ -193,10 +195,13 @@ impl Builder {
         let Ok(place) = self.handover.clone().reserve_owned().await else {
             return Ok(false);
         };
-        let (transactions, bytes) = self.tally.room(&self.pace.batch);
+        let room = self.fill.tally().room(&self.pace.batch);
         let limits = BlockLimits {
-            max_transactions: transactions.min(self.pace.max_block_transactions),
-            max_bytes: bytes,
+            room: Room {
+                transactions: room.transactions.min(self.pace.max_block_transactions),
+                ..room
+            },
+            costs: self.pace.costs,
         };
         let (rules, pool) = (Arc::clone(&self.rules), Arc::clone(&self.pool));
         let (parent, batch) = (self.parent.clone(), self.batch);
@@ -206,24 +211,29 @@ impl Builder {
             return Ok(true);
         };
         timer.done();
-        self.follow(&built, now_ms);
+        self.follow(&built);
         place.send(Handover::Block(Box::new(built)));
         Ok(true)
     }
 
-    fn follow(&mut self, built: &BuiltBlock, now_ms: u64) {
+    fn follow(&mut self, built: &BuiltBlock) {
         let block = &built.block;
         self.parent = Parent {
             header: block.header,
             state: built.state_after.clone(),
         };
-        self.tally
-            .add(block.transaction_count(), block.transaction_bytes(), now_ms);
+        self.fill.add(
+            block,
+            &built.outcome,
+            &built.work,
+            &built.state_after,
+            self.pace.costs.table,
+        );
         self.show_open_batch();
     }
 
     async fn close_on_request(&mut self, answer: oneshot::Sender<u64>) {
-        if !self.tally.is_empty() {
+        if !self.fill.tally().is_empty() {
             self.close_batch().await;
         }
         // Whoever asked may have gone away.
@@ -233,7 +243,7 @@ impl Builder {
     async fn close_batch(&mut self) -> bool {
         let closed = self.batch;
         self.batch = self.batch.saturating_add(1);
-        self.tally = BatchTally::default();
+        self.fill = BatchFill::default();
         self.show_open_batch();
         self.handover
             .send(Handover::CloseBatch(closed))

@@ -126,12 +126,14 @@ impl Committer {
         let BuiltBlock {
             block,
             outcome,
+            work,
             state_after,
             tickets,
         } = built;
         let durable = DurableBlock {
             block: Arc::new(block),
             outcome: Arc::new(outcome),
+            work,
         };
         let number = durable.block.header.number.0;
         let hash = durable.block.hash;

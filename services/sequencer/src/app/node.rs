@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     audit_heads::{AuditHead, AuditHeadError, AuditHeads},
-    batch_policy::BatchLimits,
+    batch_policy::{BatchLimits, CostModel},
     builder::{Command, OpenBatch},
     call::{CallFailure, Caller, Estimate},
     chain::{Chain, Head},
+    estimate_error::EstimateError,
     model::{Batch, Block, LogFilter, PlacedTransaction},
     pool::{Included, Pool},
     proofs::{self, ProvedState, ProvedTransaction},
@@ -27,9 +28,12 @@ use super::{
 use crate::{
     config::LimitsSection,
     error::{Kind, Refusal},
+    metrics,
     store::{FoundLogs, Store, StoreError, tree_is_transient},
 };
 
+/// Batches over which the error of estimates is told.
+const MEASURED_BATCHES: u32 = 100;
 /// How long `SealBatch` waits for the batch to be sealed.
 const SEAL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -117,6 +121,10 @@ pub(crate) struct SealingStatus {
     pub limits: BatchLimits,
     /// By how much the age limit is stretched, in thousandths of itself.
     pub age_stretch_permille: u32,
+    /// How instructions are estimated.
+    pub costs: CostModel,
+    /// How far estimates were off lately.
+    pub error: EstimateError,
     /// The prover's last report, if it still holds.
     pub load: Option<LoadReport>,
 }
@@ -156,6 +164,8 @@ pub(crate) struct Node {
     pub open: watch::Receiver<OpenBatch>,
     /// Limits of a batch as configured.
     pub batch_limits: BatchLimits,
+    /// How instructions are estimated.
+    pub costs: CostModel,
     /// How far proving is behind.
     pub load: Arc<ProvingLoad>,
 }
@@ -337,24 +347,36 @@ impl Node {
         self.clock.now().0
     }
 
-    /// Takes the prover's report; answers by how much the age limit of a batch is stretched now, in
-    /// thousandths of itself.
-    pub(crate) fn report_load(&self, report: LoadReport) -> u32 {
+    /// Takes the prover's report with what it measured, by number of the batch; answers by how much
+    /// the age limit of a batch is stretched now, in thousandths of itself.
+    pub(crate) async fn report_load(
+        &self,
+        report: LoadReport,
+        measured: &[(u64, u64)],
+    ) -> Result<u32, StoreError> {
         self.load.report(report);
-        self.load.stretch_permille(report.reported_at_ms)
+        for (batch, measured) in measured {
+            if let Some(estimated) = self.store.put_measured(*batch, *measured).await? {
+                metrics::batch_measured(estimated, *measured);
+            }
+        }
+        Ok(self.load.stretch_permille(report.reported_at_ms))
     }
 
     /// How sealing stands.
-    pub(crate) fn sealing_status(&self) -> SealingStatus {
+    pub(crate) async fn sealing_status(&self) -> Result<SealingStatus, StoreError> {
+        let measured = self.store.measured(MEASURED_BATCHES).await?;
         let now_ms = self.now_ms();
         let age_stretch_permille = self.load.stretch_permille(now_ms);
-        SealingStatus {
+        Ok(SealingStatus {
             open: *self.open.borrow(),
             unsealed: self.queue.len(),
             limits: self.batch_limits.stretched(age_stretch_permille),
             age_stretch_permille,
+            costs: self.costs,
+            error: EstimateError::of(&measured),
             load: self.load.live(now_ms),
-        }
+        })
     }
 
     /// Closes the open batch if it has blocks, and waits until the latest block's batch is sealed.

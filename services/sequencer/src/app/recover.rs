@@ -7,13 +7,13 @@ use alloy_primitives::B256;
 use cloister_crypto::NativeCrypto;
 use cloister_state_tree::{DEFAULT_CACHED_PAGES, TreeError};
 use cloister_stf::{
-    BlockOutcome, DecodeTxError, Genesis, LeafValue, RecoveredTx, decode_and_recover,
+    BlockOutcome, DecodeTxError, Genesis, LeafValue, RecoveredTx, cost::Work, decode_and_recover,
 };
 use cloister_store_pg::tree::PageReadError;
 use cloister_types::StateKey;
 
 use super::{
-    batch_policy::BatchTally,
+    batch_policy::{BatchFill, CostModel},
     build::{Parent, ReplayError, replay_block},
     chain::Head,
     genesis::{self, GenesisFileError},
@@ -115,7 +115,7 @@ pub(crate) struct Recovered {
     /// Number of the open batch.
     pub batch: u64,
     /// What the open batch holds.
-    pub tally: BatchTally,
+    pub fill: BatchFill,
 }
 
 impl Recovered {
@@ -140,6 +140,7 @@ pub(crate) async fn recover(
     rules: &Arc<Rules>,
     policy_root: B256,
     genesis_file: &Path,
+    costs: &CostModel,
 ) -> Result<Recovered, RecoverError> {
     check_durability(store).await?;
     let genesis = genesis::read(genesis_file, rules)?;
@@ -170,11 +171,12 @@ pub(crate) async fn recover(
             state,
         },
         batch: sealed.number(),
-        tally: BatchTally::default(),
+        fill: BatchFill::default(),
     };
     let newest = store.latest_block().await?.unwrap_or(last);
     for number in last.saturating_add(1)..=newest {
-        tail.follow(rules, block(store, number).await?).await?;
+        tail.follow(rules, costs, block(store, number).await?)
+            .await?;
     }
     if tail.batch == sealed.number() {
         tail.batch = tail.batch.saturating_add(1);
@@ -183,7 +185,7 @@ pub(crate) async fn recover(
         queue,
         parent,
         batch,
-        tally,
+        fill,
     } = tail;
     tracing::info!(block = newest, batch, "chain recovered");
     Ok(Recovered {
@@ -194,7 +196,7 @@ pub(crate) async fn recover(
         queue,
         parent,
         batch,
-        tally,
+        fill,
     })
 }
 
@@ -336,11 +338,16 @@ struct Tail {
     queue: SealQueue,
     parent: Parent,
     batch: u64,
-    tally: BatchTally,
+    fill: BatchFill,
 }
 
 impl Tail {
-    async fn follow(&mut self, rules: &Arc<Rules>, block: Block) -> Result<(), RecoverError> {
+    async fn follow(
+        &mut self,
+        rules: &Arc<Rules>,
+        costs: &CostModel,
+        block: Block,
+    ) -> Result<(), RecoverError> {
         let number = block.header.number.0;
         if block.header.parent_hash != self.parent.header.hash() {
             return Err(RecoverError::Broken {
@@ -349,7 +356,7 @@ impl Tail {
             });
         }
         let starts_batch = block.batch == self.batch.saturating_add(1);
-        if !starts_batch && (block.batch != self.batch || self.tally.is_empty()) {
+        if !starts_batch && (block.batch != self.batch || self.fill.tally().is_empty()) {
             return Err(RecoverError::Broken {
                 what: "block",
                 number,
@@ -357,19 +364,18 @@ impl Tail {
         }
         if starts_batch {
             self.batch = block.batch;
-            self.tally = BatchTally::default();
+            self.fill = BatchFill::default();
         }
-        let (block, outcome) = again(Arc::clone(rules), self.parent.state.clone(), block).await?;
+        let (block, outcome, work) =
+            again(Arc::clone(rules), self.parent.state.clone(), block).await?;
         self.parent.state.apply(&outcome.trace);
         self.parent.header = block.header;
-        self.tally.add(
-            block.transaction_count(),
-            block.transaction_bytes(),
-            block.built_at_ms,
-        );
+        let state = &self.parent.state;
+        self.fill.add(&block, &outcome, &work, state, costs.table);
         let durable = DurableBlock {
             block: Arc::new(block),
             outcome: Arc::new(outcome),
+            work,
         };
         self.queue.push(durable, self.parent.state.clone());
         Ok(())
@@ -381,7 +387,7 @@ async fn again(
     rules: Arc<Rules>,
     state: State,
     block: Block,
-) -> Result<(Block, BlockOutcome), RecoverError> {
+) -> Result<(Block, BlockOutcome, Work), RecoverError> {
     let work = move || {
         let number = block.header.number.0;
         let transactions = block
@@ -390,8 +396,8 @@ async fn again(
             .map(|one| decode_and_recover(&one.raw, &rules.config, &NativeCrypto))
             .collect::<Result<Vec<RecoveredTx>, _>>()
             .map_err(|source| RecoverError::Decode { number, source })?;
-        let outcome = replay_block(&rules.config, &state, &block, &transactions)?;
-        Ok((block, outcome))
+        let (outcome, work) = replay_block(&rules.config, &state, &block, &transactions)?;
+        Ok((block, outcome, work))
     };
     tokio::task::spawn_blocking(work).await?
 }

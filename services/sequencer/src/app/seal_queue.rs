@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cloister_stf::BlockOutcome;
+use cloister_stf::{BlockOutcome, cost::Work};
 use tokio::sync::Notify;
 
 use super::{model::Block, state::State};
@@ -20,6 +20,8 @@ pub(crate) struct DurableBlock {
     pub block: Arc<Block>,
     /// What execution read and changed.
     pub outcome: Arc<BlockOutcome>,
+    /// What it costs in the guest, without the state that it touches.
+    pub work: Work,
 }
 
 /// A batch that is not sealed yet.
@@ -131,6 +133,7 @@ mod tests {
                 transactions: Vec::new(),
                 trace: BlockTrace::default(),
             }),
+            work: Work::default(),
         }
     }
 

@@ -16,7 +16,8 @@ use cloister_service_kit::{Check, Shutdown};
 use cloister_state_tree::{LeafKey, Multiproof, Tree, TreeError, TreeUpdate};
 use cloister_stf::{
     BatchBuilder, BatchError, BatchInput, BlockInput, LeafValue, Opening, SealError, SealInputs,
-    StateError, WitnessError, WitnessSource, build_witness, execute_encoded, seal,
+    StateError, WitnessError, WitnessSource, build_witness, cost::BatchMeter, execute_encoded,
+    seal,
 };
 use cloister_store_pg::tree::{PageReadError, PgPageStore};
 use cloister_types::{ActivityHead, BatchHeader, BatchNumber, Clock, DecodeError, StateKey};
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 
 use super::{
     audit_heads::AuditHeads,
+    batch_policy::{CostModel, absorb, tree_leaves},
     chain::Chain,
     committer::{Unresolved, resolve},
     model::Batch,
@@ -130,6 +132,8 @@ pub(crate) struct Sealer {
     pub policy_root: B256,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Estimates what a batch costs in the guest.
+    pub costs: CostModel,
     /// Tells operators that sealing halted.
     pub check: Check,
 }
@@ -189,6 +193,7 @@ impl Sealer {
             policy_root: self.policy_root,
             audit_head: self.audit_head(),
             sealed_at: self.clock.now().seconds(),
+            costs: self.costs,
             batch: Arc::clone(batch),
             collected,
             before,
@@ -198,15 +203,16 @@ impl Sealer {
         let SealedBatch {
             batch: sealed,
             tree,
+            instructions,
             ..
         } = rows;
         self.tree.commit(tree)?;
         let number = sealed.number();
         let transactions = sealed.header.private.transaction_count;
-        tracing::info!(batch = number, transactions, "batch sealed");
+        tracing::info!(batch = number, transactions, instructions, "batch sealed");
         self.chain.publish_sealed(sealed);
         self.queue.sealed(number);
-        metrics::batch_sealed(number, self.queue.len());
+        metrics::batch_sealed(number, self.queue.len(), instructions);
         timer.done();
         Ok(())
     }
@@ -266,6 +272,7 @@ struct Work {
     policy_root: B256,
     audit_head: B256,
     sealed_at: u64,
+    costs: CostModel,
     batch: Arc<PendingBatch>,
     collected: BatchBuilder,
     before: Openings,
@@ -296,7 +303,20 @@ impl Work {
                 got: again.header().hash(),
             });
         }
-        Ok(rows(&sealed, self.sealed_at, Some(input.to_vec()), update))
+        let cost = Some((input.to_vec(), self.instructions()));
+        Ok(rows(&sealed, self.sealed_at, cost, update))
+    }
+
+    /// What the guest is estimated to need.
+    fn instructions(&self) -> u64 {
+        let mut meter = BatchMeter::default();
+        let state = &self.batch.state_after;
+        for block in &self.batch.blocks {
+            absorb(&mut meter, &block.outcome, &block.work, state);
+        }
+        self.costs
+            .table
+            .instructions(&meter.work(tree_leaves(state)))
     }
 
     fn input(&self) -> Result<Bytes, SealFailure> {
@@ -334,14 +354,16 @@ impl Work {
     }
 }
 
-/// The rows of a sealed batch.
+/// The rows of a sealed batch. `proving` is its input with the instructions that the guest is
+/// estimated to need; genesis is not proved.
 pub(crate) fn rows(
     sealed: &seal::SealedBatch,
     sealed_at: u64,
-    input: Option<Vec<u8>>,
+    proving: Option<(Vec<u8>, u64)>,
     tree: TreeUpdate,
 ) -> SealedBatch {
     let version = sealed.header.number.0;
+    let (input, instructions) = proving.unzip();
     SealedBatch {
         batch: Batch {
             header: sealed.header,
@@ -350,6 +372,7 @@ pub(crate) fn rows(
         },
         transaction_leaves: sealed.transactions.iter().map(|one| one.leaf).collect(),
         input,
+        instructions,
         leaves: sealed
             .leaves
             .iter()

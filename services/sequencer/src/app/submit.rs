@@ -9,6 +9,7 @@ use cloister_types::Clock;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
+    batch_policy::TooCostly,
     mempool::{PoolError, PoolKey},
     pool::{Admitted, Included, Pool, Ticket},
     rules::Rules,
@@ -36,6 +37,12 @@ pub(crate) enum SubmitError {
     /// It cannot be included in a block.
     #[error(transparent)]
     Rejected(TxRejected),
+    /// Proving it could cost more than this chain allows (SSQ-8).
+    #[error(
+        "proving the transaction may take {} instructions, more than the {} that this chain allows \
+         for one: split it, or do its costly part elsewhere", .0.got, .0.limit
+    )]
+    TooCostly(TooCostly),
     /// The database is away; nothing was admitted.
     #[error("the sequencer cannot store blocks at the moment: try again in a moment")]
     Unavailable,
@@ -68,6 +75,7 @@ impl Refusal for SubmitError {
             Self::Decode(error) => decode_code(error),
             Self::Pool(error) => pool_code(error),
             Self::Rejected(error) => rejected_code(error),
+            Self::TooCostly(_) => "proving_limit",
             Self::Unavailable
             | Self::SealingBehind
             | Self::StillWaiting { .. }
@@ -89,7 +97,7 @@ impl Refusal for SubmitError {
                 | PoolError::UnderpricedReplacement { .. }
                 | PoolError::Replaced { .. } => Kind::Conflict,
             },
-            Self::Rejected(_) => Kind::Conflict,
+            Self::Rejected(_) | Self::TooCostly(_) => Kind::Conflict,
             Self::Unavailable
             | Self::SealingBehind
             | Self::StillWaiting { .. }
@@ -308,6 +316,10 @@ mod tests {
                 "insufficient_funds",
             ),
             (SubmitError::Pool(PoolError::Full), "mempool_full"),
+            (
+                SubmitError::TooCostly(TooCostly { limit: 1, got: 2 }),
+                "proving_limit",
+            ),
             (SubmitError::Unavailable, "unavailable"),
         ];
         for (error, code) in codes {

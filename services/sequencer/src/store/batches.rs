@@ -25,6 +25,8 @@ pub(crate) struct SealedBatch {
     pub transaction_leaves: Vec<B256>,
     /// What the state transition takes; genesis has none.
     pub input: Option<Vec<u8>>,
+    /// Guest instructions that proving it is estimated to take; genesis is not proved.
+    pub instructions: Option<u64>,
     /// Leaves that the batch wrote, each with its place in the tree.
     pub leaves: Vec<(LeafKey, LeafRow)>,
     /// New pages of the state tree.
@@ -106,6 +108,51 @@ impl Store {
         rows.iter().map(batch_of).collect()
     }
 
+    /// Records what the guest took for a batch, unless it is recorded already; answers what was
+    /// estimated when it is recorded now and there was an estimate.
+    pub(crate) async fn put_measured(
+        &self,
+        batch: u64,
+        instructions: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let Ok(batch) = bigint(batch) else {
+            return Ok(None);
+        };
+        let estimated: Option<Option<i64>> = sqlx::query_scalar(
+            "update batch set measured_instructions = $2
+             where number = $1 and measured_instructions is null
+             returning estimated_instructions",
+        )
+        .bind(batch)
+        .bind(stored(instructions))
+        .fetch_optional(self.pool())
+        .await?;
+        estimated
+            .flatten()
+            .map(|estimated| u64_of("batch.estimated_instructions", estimated))
+            .transpose()
+    }
+
+    /// Estimated and measured instructions of the newest batches that have both.
+    pub(crate) async fn measured(&self, limit: u32) -> Result<Vec<(u64, u64)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select estimated_instructions, measured_instructions from batch
+             where estimated_instructions is not null and measured_instructions is not null
+             order by number desc limit $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
+        rows.into_iter()
+            .map(|(estimated, measured)| {
+                Ok((
+                    u64_of("batch.estimated_instructions", estimated)?,
+                    u64_of("batch.measured_instructions", measured)?,
+                ))
+            })
+            .collect()
+    }
+
     /// Part of a batch's encoded input, from `offset` on, at most `length` bytes; `None` when the
     /// batch has none.
     pub(crate) async fn batch_input_part(
@@ -131,6 +178,11 @@ impl Store {
     }
 }
 
+/// Instructions as the database holds them: at least one, and no more than fit.
+fn stored(instructions: u64) -> i64 {
+    i64::try_from(instructions.max(1)).unwrap_or(i64::MAX)
+}
+
 /// Writes all rows of a batch.
 pub(super) async fn insert_batch(
     tx: &mut PgConnection,
@@ -153,8 +205,8 @@ pub(super) async fn insert_batch(
     );
     sqlx::query(
         "insert into batch (number, hash, header, first_block, last_block, transaction_count,
-                            transaction_leaves, sealed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                            transaction_leaves, sealed_at, estimated_instructions)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(number)
     .bind(hash.as_slice())
@@ -164,6 +216,7 @@ pub(super) async fn insert_batch(
     .bind(integer(header.private.transaction_count)?)
     .bind(leaves)
     .bind(bigint(*sealed_at)?)
+    .bind(sealed.instructions.map(stored))
     .execute(&mut *tx)
     .await?;
     if let Some(input) = &sealed.input {

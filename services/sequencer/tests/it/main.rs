@@ -7,6 +7,8 @@ mod batches;
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod harness;
