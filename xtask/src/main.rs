@@ -81,7 +81,11 @@ enum Command {
         arguments: conformance::Arguments,
     },
     /// Build the proof engine for this machine's processor and print where it is
-    Engine,
+    Engine {
+        /// Then prove with it: minutes of both processors and up to 10 GB of memory
+        #[arg(long)]
+        test: bool,
+    },
     /// Run benchmarks (release build)
     Bench {
         /// Names of benchmarks and options, e.g. `--json`
@@ -124,8 +128,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             guest::run(&root, task)
         }
         Command::Conformance { arguments } => conformance::run(&root, &arguments),
-        Command::Engine => {
+        Command::Engine { test } => {
             let program = engine::build(&root)?;
+            if test {
+                engine::test(&root)?;
+            }
             writeln!(std::io::stdout(), "{}", program.display())?;
             Ok(())
         }

@@ -1,0 +1,131 @@
+//! Runs folders of fixtures and the attacks, natively and in the guest.
+
+use std::path::Path;
+
+use alloy_primitives::Bytes;
+use anyhow::Result;
+
+use crate::{
+    case::{self, Case, Comparison},
+    fixture,
+    guest::{Guest, Run},
+    report::{CaseResult, Entry, Report},
+    verdict::Verdict,
+};
+
+/// A case that was executed natively and waits for the guest.
+#[derive(Debug)]
+struct Waiting {
+    name: String,
+    comparison: Comparison,
+    batch: Option<(Bytes, Verdict)>,
+}
+
+/// Most bytes of inputs that wait for the guest.
+const MAX_WAITING_BYTES: usize = 256 << 20;
+
+/// Runs every case of every fixture in a folder; in the guest too where one is given.
+///
+/// # Errors
+/// When the folder or a file cannot be read, or the engine cannot be run.
+pub fn state_tests(folder: &Path, guest: Option<&Guest>) -> Result<Report> {
+    let mut report = Report::default();
+    let mut waiting = Vec::new();
+    for path in fixture::files(folder)? {
+        let file = path.strip_prefix(folder).unwrap_or(&path).display();
+        for (name, fixture) in fixture::read(&path)? {
+            for (fork, posts) in &fixture.post {
+                for (index, post) in posts.iter().enumerate() {
+                    let fixture = &fixture;
+                    let ran = case::run(&Case {
+                        fixture,
+                        fork,
+                        post,
+                    })?;
+                    waiting.push(Waiting {
+                        name: format!("{file} {name} {fork}/{index}"),
+                        comparison: ran.comparison,
+                        batch: guest.and(ran.batch),
+                    });
+                }
+            }
+        }
+        let bytes: usize = waiting.iter().map(Waiting::bytes).sum();
+        if bytes > MAX_WAITING_BYTES {
+            settle(&mut report, &mut waiting, guest)?;
+        }
+    }
+    settle(&mut report, &mut waiting, guest)?;
+    Ok(report)
+}
+
+/// Runs named batches with the verdict that each must have.
+///
+/// # Errors
+/// When the engine cannot be run.
+pub fn attacks(
+    attacks: Vec<(String, Comparison, Bytes, Verdict)>,
+    guest: Option<&Guest>,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let mut waiting = attacks
+        .into_iter()
+        .map(|(name, comparison, input, verdict)| Waiting {
+            name,
+            comparison,
+            batch: guest.is_some().then_some((input, verdict)),
+        })
+        .collect();
+    settle(&mut report, &mut waiting, guest)?;
+    Ok(report)
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.batch.as_ref().map_or(0, |(input, _)| input.len())
+    }
+}
+
+/// Asks the guest about the waiting cases and adds them to the report.
+fn settle(report: &mut Report, waiting: &mut Vec<Waiting>, guest: Option<&Guest>) -> Result<()> {
+    let inputs: Vec<Bytes> = waiting
+        .iter()
+        .filter_map(|case| case.batch.as_ref())
+        .map(|(input, _)| input.clone())
+        .collect();
+    let runs = match guest {
+        Some(guest) if !inputs.is_empty() => guest.run(&inputs)?,
+        _ => Vec::new(),
+    };
+    let mut runs = runs.into_iter();
+    for case in waiting.drain(..) {
+        let run = case.batch.as_ref().and_then(|_| runs.next());
+        report.add(entry(case, run));
+    }
+    Ok(())
+}
+
+fn entry(case: Waiting, run: Option<Run>) -> Entry {
+    let (result, reason) = match case.comparison {
+        Comparison::Passed => (CaseResult::Passed, None),
+        Comparison::Skipped(reason) => (CaseResult::Skipped, Some(reason)),
+        Comparison::Failed(reason) => (CaseResult::Failed, Some(reason)),
+    };
+    let mut entry = Entry {
+        name: case.name,
+        result,
+        reason,
+        guest_agrees: None,
+        instructions: None,
+    };
+    if let (Some(run), Some((_, native))) = (run, &case.batch) {
+        let agrees = run.outcome == native.outcome();
+        entry.guest_agrees = Some(agrees);
+        entry.instructions = run.instructions;
+        if !agrees {
+            entry.result = CaseResult::Failed;
+            entry.reason = Some(format!("the guest says {}, natively {native}", run.outcome));
+        }
+    }
+    entry
+}
