@@ -27,11 +27,54 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Runs the service's command line to its end. The whole of a service's `main`.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode {
-    let matches = match command::<S>().try_get_matches() {
+    finish(command::<S>(), run::<S>)
+}
+
+/// Names of the further commands of a program that can also run as another service.
+#[derive(Clone, Copy, Debug)]
+pub struct Second {
+    /// Checks that service's configuration file, e.g. `check-worker-config`.
+    pub check_config: &'static str,
+    /// Prints its schema, e.g. `print-worker-config-schema`.
+    pub print_config_schema: &'static str,
+}
+
+/// Like [`main`], for a program that can also run as `W`: another command, with a configuration
+/// file of its own, on the same database.
+#[must_use]
+pub fn main_with<S: Service, W: Service>(second: Second) -> ExitCode {
+    let command = command::<S>()
+        .subcommand(Command::new(W::COMMAND).about(W::ABOUT).arg(config()))
+        .subcommand(
+            Command::new(second.check_config)
+                .about(format!("Check the configuration file of `{}`", W::COMMAND))
+                .arg(config()),
+        )
+        .subcommand(Command::new(second.print_config_schema).about(format!(
+            "Print the JSON schema of the configuration file of `{}`",
+            W::COMMAND
+        )));
+    finish(command, |matches| {
+        let (name, arguments) = matches.subcommand().context("no command")?;
+        if name == W::COMMAND {
+            install_crypto();
+            runtime()?.block_on(serve::<W>(load_from::<W>(arguments)?))
+        } else if name == second.check_config {
+            check::<W>(arguments)
+        } else if name == second.print_config_schema {
+            print_schema::<W>()
+        } else {
+            run::<S>(matches)
+        }
+    })
+}
+
+fn finish(command: Command, run: impl FnOnce(&ArgMatches) -> Result<()>) -> ExitCode {
+    let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) => error.exit(),
     };
-    match run::<S>(&matches) {
+    match run(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -40,21 +83,22 @@ pub fn main<S: Service>() -> ExitCode {
     }
 }
 
+fn config() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+        .help("The configuration file (TOML)")
+}
+
 fn command<S: Service>() -> Command {
-    let config = || {
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .required(true)
-            .value_parser(value_parser!(PathBuf))
-            .help("The configuration file (TOML)")
-    };
     let mut command = Command::new(S::NAME)
         .bin_name(format!("cloister-{}", S::NAME))
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("serve").about("Run the service").arg(config()))
+        .subcommand(Command::new(S::COMMAND).about(S::ABOUT).arg(config()))
         .subcommand(
             Command::new("migrate")
                 .about("Bring the database to this version")
@@ -75,24 +119,36 @@ fn command<S: Service>() -> Command {
     command
 }
 
-fn run<S: Service>(matches: &ArgMatches) -> Result<()> {
-    // One provider of cryptography for the whole process; an error means that it is already there.
+/// One provider of cryptography for the whole process; an error means that it is already there.
+fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn load_from<S: Service>(arguments: &ArgMatches) -> Result<S::Config> {
+    let path = arguments
+        .get_one::<PathBuf>("config")
+        .context("no configuration file")?;
+    load::<S::Config>(path)
+}
+
+fn check<S: Service>(arguments: &ArgMatches) -> Result<()> {
+    let config = load_from::<S>(arguments)?;
+    print(&format!("{:#}\n", redacted(&config)?))
+}
+
+fn print_schema<S: Service>() -> Result<()> {
+    let schema = schemars::schema_for!(S::Config);
+    print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))
+}
+
+fn run<S: Service>(matches: &ArgMatches) -> Result<()> {
+    install_crypto();
     let (name, arguments) = matches.subcommand().context("no command")?;
-    let config = || -> Result<S::Config> {
-        let path = arguments
-            .get_one::<PathBuf>("config")
-            .context("no configuration file")?;
-        load::<S::Config>(path)
-    };
     match name {
-        "serve" => runtime()?.block_on(serve::<S>(config()?)),
-        "migrate" => runtime()?.block_on(migrate::<S>(&config()?)),
-        "check-config" => print(&format!("{:#}\n", redacted(&config()?)?)),
-        "print-config-schema" => {
-            let schema = schemars::schema_for!(S::Config);
-            print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))
-        }
+        name if name == S::COMMAND => runtime()?.block_on(serve::<S>(load_from::<S>(arguments)?)),
+        "migrate" => runtime()?.block_on(migrate::<S>(&load_from::<S>(arguments)?)),
+        "check-config" => check::<S>(arguments),
+        "print-config-schema" => print_schema::<S>(),
         other => {
             let wanted = S::PRINTS.iter().find(|print| print.command == other);
             print(&(wanted.context("no such command")?.make)())

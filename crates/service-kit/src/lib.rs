@@ -79,7 +79,7 @@ mod service;
 mod shutdown;
 
 pub use anyhow::{Error, Result};
-pub use cli::main;
+pub use cli::{Second, main, main_with};
 pub use context::Context;
 pub use readiness::{Check, Readiness};
 pub use service::{Print, Service, ServiceConfig};

@@ -38,6 +38,12 @@ pub struct Print {
 pub trait Service: 'static {
     /// Short name, e.g. `gateway`; the binary is `cloister-<name>`.
     const NAME: &'static str;
+    /// The command that runs it. A second way of running a program has another ([`main_with`]).
+    ///
+    /// [`main_with`]: crate::main_with
+    const COMMAND: &'static str = "serve";
+    /// One line of help for that command.
+    const ABOUT: &'static str = "Run the service";
     /// Documents it can print.
     const PRINTS: &'static [Print] = &[];
     /// Its configuration.

@@ -120,6 +120,11 @@ methods! {
     CloisterGetStateProof = "cloister_getStateProof" => Policy,
     CloisterRegisterContract = "cloister_registerContract" => Policy,
     CloisterSealBatch = "cloister_sealBatch" => Policy,
+    CloisterListProofJobs = "cloister_listProofJobs" => Policy,
+    CloisterGetProofJob = "cloister_getProofJob" => Policy,
+    CloisterRetryProofJob = "cloister_retryProofJob" => Policy,
+    CloisterDiscardProofJob = "cloister_discardProofJob" => Policy,
+    CloisterGetProof = "cloister_getProof" => Policy,
 }
 
 /// Families that are refused as a whole, by the beginning of the name.

@@ -10,3 +10,4 @@ pub(crate) mod health;
 pub(crate) mod intake;
 pub(crate) mod lifecycle;
 pub(crate) mod model;
+pub(crate) mod proving;

@@ -1,5 +1,7 @@
 //! The prover's configuration file.
 
+mod proving;
+
 use std::time::Duration;
 
 use cloister_l1::Address;
@@ -11,6 +13,8 @@ use cloister_settings::{
 };
 use cloister_signer::KeySource;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::proving::ProverSection;
 
 /// All of `prover.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +33,24 @@ pub(crate) struct Config {
     pub sequencer: GrpcClientSection,
     /// Ethereum.
     pub l1: L1Section,
+    /// Proving. Without it batches are committed and not proved, and commits do not wait for the
+    /// program's word.
+    pub prover: Option<ProverSection>,
+}
+
+/// All of a worker's file: a machine that only proves, beside others on the same database.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorkerConfig {
+    /// Health and metrics.
+    pub admin: AdminSection,
+    /// The prover's database.
+    pub database: DatabaseSection,
+    /// Logs and traces.
+    #[serde(default)]
+    pub telemetry: TelemetrySection,
+    /// Proving.
+    pub prover: ProverSection,
 }
 
 /// `[l1]`: the contract, the key that commits, and what it may spend.
@@ -172,7 +194,35 @@ impl Validate for Config {
         self.database.validate()?;
         self.telemetry.validate()?;
         self.sequencer.validate()?;
-        self.l1.validate()
+        self.l1.validate()?;
+        self.prover.as_ref().map_or(Ok(()), Validate::validate)
+    }
+}
+
+impl Validate for WorkerConfig {
+    fn validate(&self) -> Result<(), SettingsError> {
+        self.database.validate()?;
+        self.telemetry.validate()?;
+        self.prover.validate()?;
+        if self.prover.workers == 0 {
+            return Err(SettingsError::invalid(
+                "prover.workers",
+                "must be between 1 and 64 on a machine that only proves",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl ServiceConfig for WorkerConfig {
+    fn admin(&self) -> &AdminSection {
+        &self.admin
+    }
+    fn database(&self) -> &DatabaseSection {
+        &self.database
+    }
+    fn telemetry(&self) -> &TelemetrySection {
+        &self.telemetry
     }
 }
 

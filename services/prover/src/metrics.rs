@@ -1,7 +1,13 @@
 //! What operators watch. Names end in their unit; none carries a hash or anything of a batch's
 //! content.
 
+use std::time::Duration;
+
 use cloister_l1::U256;
+use cloister_prove::protocol::Usage;
+
+use crate::app::proving::model::{ErrorKind, JobState, Stage};
+use crate::store::Backlog;
 
 /// Newest sealed and newest committed batch; their difference is the lag.
 #[expect(clippy::cast_precision_loss, reason = "a metric")]
@@ -32,4 +38,55 @@ pub(crate) fn stalled(stalled: bool) {
 /// A transaction of ours on Ethereum came to a new state.
 pub(crate) fn l1_transaction(event: &'static str) {
     metrics::counter!("cloister_prover_l1_transactions_total", "event" => event).increment(1);
+}
+
+/// Whether an operator must look after proofs.
+pub(crate) fn proof_stalled(stalled: bool) {
+    metrics::gauge!("cloister_prover_proof_stalled").set(f64::from(u8::from(stalled)));
+}
+
+/// What waits to be proved. `now` in UNIX seconds.
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+pub(crate) fn backlog(backlog: &Backlog, now: u64) {
+    let oldest = backlog.oldest_sealed_at.unwrap_or(now);
+    metrics::gauge!("cloister_prover_unproved_batches").set(backlog.waiting as f64);
+    metrics::gauge!("cloister_prover_oldest_unproved_batch_seconds")
+        .set(now.saturating_sub(oldest) as f64);
+    metrics::gauge!("cloister_prover_queue_age_seconds").set(backlog.queue_age_s as f64);
+    metrics::gauge!("cloister_prover_rejected_batch")
+        .set(backlog.rejected.as_ref().map_or(0, |(batch, _)| *batch) as f64);
+    metrics::gauge!("cloister_prover_segments_done").set(backlog.segments.0 as f64);
+    metrics::gauge!("cloister_prover_segments_total").set(backlog.segments.1 as f64);
+    for state in JobState::ALL {
+        let found = backlog.jobs.iter().find(|(found, _)| *found == state);
+        metrics::gauge!("cloister_prover_jobs", "state" => state.word())
+            .set(found.map_or(0, |(_, count)| *count) as f64);
+    }
+}
+
+/// A job was done here.
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+pub(crate) fn job_done(stage: Stage, took: Duration, usage: Usage) {
+    let stage = stage.word();
+    metrics::histogram!("cloister_prover_job_seconds", "stage" => stage).record(took.as_secs_f64());
+    metrics::counter!("cloister_prover_job_cpu_milliseconds_total", "stage" => stage)
+        .increment(usage.cpu_ms);
+    metrics::gauge!("cloister_prover_engine_peak_bytes", "stage" => stage)
+        .set(usage.peak_bytes as f64);
+}
+
+/// A job failed here.
+pub(crate) fn job_failed(stage: Stage, kind: ErrorKind) {
+    metrics::counter!("cloister_prover_job_failures_total", "stage" => stage.word(), "kind" => kind.word())
+        .increment(1);
+}
+
+/// Leases ran out.
+pub(crate) fn leases_lost(count: u64) {
+    metrics::counter!("cloister_prover_leases_lost_total").increment(count);
+}
+
+/// By how much the sequencer stretches its batches' age, in thousandths.
+pub(crate) fn batch_stretch(permille: u32) {
+    metrics::gauge!("cloister_prover_batch_age_stretch_ratio").set(f64::from(permille) / 1_000.0);
 }

@@ -11,8 +11,11 @@ use crate::api;
 use crate::app::committer::Committer;
 use crate::app::health::Health;
 use crate::app::intake::Intake;
-use crate::config::Config;
+use crate::artefacts::Artefacts;
+use crate::config::{Config, WorkerConfig};
 use crate::store::{MIGRATOR, Store};
+
+mod proving;
 
 /// The service.
 #[derive(Debug)]
@@ -46,8 +49,14 @@ impl Service for Prover {
             .tasks
             .spawn("intake", intake.run(context.shutdown.clone(), check));
 
+        if let Some(section) = &config.prover {
+            let channel = grpc::channel(&config.sequencer)?;
+            proving::start(section, channel, &store, &health, &context)?;
+        }
+
         let committer = Committer::new(
             l1,
+            config.prover.is_some(),
             client,
             store.clone(),
             key,
@@ -60,10 +69,35 @@ impl Service for Prover {
             .tasks
             .spawn("committer", committer.run(context.shutdown.clone(), check));
 
-        let api = api::ProverApi::new(store, health, l1.chain_id, l1.rollup_contract);
+        let folder = config.prover.as_ref().and_then(|it| it.artefacts.clone());
+        let artefacts = Arc::new(Artefacts::new(store.clone(), folder));
+        let api = api::ProverApi::new(store, artefacts, health, l1.chain_id, l1.rollup_contract);
         let listener = listen("grpc", config.grpc.listen).await?;
         let serving = grpc::serve(listener, api.routes(), &config.grpc, &context.shutdown);
         Box::pin(serving).await?;
+        Ok(())
+    }
+}
+
+/// The service on a machine that only proves.
+#[derive(Debug)]
+pub(crate) struct Workers;
+
+impl Service for Workers {
+    const NAME: &'static str = "prover";
+    const COMMAND: &'static str = "worker";
+    const ABOUT: &'static str = "Prove batches beside a running prover, on the same database";
+    type Config = WorkerConfig;
+
+    fn migrator() -> &'static sqlx::migrate::Migrator {
+        &MIGRATOR
+    }
+
+    async fn run(config: WorkerConfig, context: Context) -> Result<()> {
+        let store = Store::new(context.database.clone());
+        let health = Arc::new(Health::default());
+        proving::start_workers(&config.prover, &store, &health, &context, false)?;
+        context.shutdown.stopping().await;
         Ok(())
     }
 }

@@ -1,9 +1,21 @@
 //! The prover's tables. SQL lives here and nowhere else.
 
+mod artefacts;
 mod batches;
 mod convert;
 mod intents;
+mod jobs;
+mod operator;
+mod progress;
+mod proving;
+mod prune;
 mod target;
+
+pub(crate) use artefacts::ArtefactRow;
+pub(crate) use jobs::{Fate, Patience, Takes};
+pub(crate) use operator::{JobFilter, JobRow, Refusal};
+pub(crate) use progress::{Backlog, Pace, ProvingRow, StageRow};
+pub(crate) use proving::{Completed, WantedInput};
 
 use cloister_store_pg::Database;
 use sqlx::migrate::Migrator;

@@ -46,6 +46,161 @@ pub struct BatchStatus {
     /// The L1 block of the commit is final on Ethereum.
     #[prost(bool, tag = "5")]
     pub commit_final: bool,
+    /// How far its proof is; absent where no engine is configured.
+    #[prost(message, optional, tag = "6")]
+    pub proof: ::core::option::Option<ProofStatus>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProofStatus {
+    #[prost(enumeration = "ProofState", tag = "1")]
+    pub state: i32,
+    /// The program's result by plain execution equals the sealed header.
+    #[prost(bool, tag = "2")]
+    pub checked: bool,
+    /// The earliest stage that is not done.
+    #[prost(enumeration = "Stage", tag = "3")]
+    pub stage: i32,
+    /// 0 before the execution has planned them.
+    #[prost(uint32, tag = "4")]
+    pub segments_done: u32,
+    #[prost(uint32, tag = "5")]
+    pub segments_total: u32,
+    #[prost(uint32, tag = "6")]
+    pub nodes_done: u32,
+    #[prost(uint32, tag = "7")]
+    pub nodes_total: u32,
+    /// Failed attempts of its unfinished jobs.
+    #[prost(uint32, tag = "8")]
+    pub failures: u32,
+    /// Seconds until the final proof, from what jobs took lately; absent while unknown.
+    #[prost(uint64, optional, tag = "9")]
+    pub remaining_s: ::core::option::Option<u64>,
+    /// Kind of the last failure of an unfinished job; empty when there is none.
+    #[prost(string, tag = "10")]
+    pub last_error_kind: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "11")]
+    pub instructions: u64,
+    #[prost(message, repeated, tag = "12")]
+    pub usage: ::prost::alloc::vec::Vec<StageUsage>,
+    /// 32 bytes each once executed: commitments of the program and the machine.
+    #[prost(bytes = "bytes", tag = "13")]
+    pub program: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "14")]
+    pub machine: ::prost::bytes::Bytes,
+    /// Of the final proof; 0 before there is one.
+    #[prost(uint64, tag = "15")]
+    pub proof_bytes: u64,
+    #[prost(uint64, tag = "16")]
+    pub verify_wall_ms: u64,
+}
+/// What the finished jobs of a stage took.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StageUsage {
+    #[prost(enumeration = "Stage", tag = "1")]
+    pub stage: i32,
+    #[prost(uint32, tag = "2")]
+    pub jobs: u32,
+    #[prost(uint64, tag = "3")]
+    pub cpu_ms: u64,
+    /// Summed over the jobs, which run side by side.
+    #[prost(uint64, tag = "4")]
+    pub wall_ms: u64,
+    /// Largest of one worker.
+    #[prost(uint64, tag = "5")]
+    pub peak_bytes: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Job {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(uint64, tag = "2")]
+    pub batch: u64,
+    #[prost(enumeration = "Stage", tag = "3")]
+    pub stage: i32,
+    #[prost(uint32, tag = "4")]
+    pub layer: u32,
+    #[prost(uint32, tag = "5")]
+    pub node: u32,
+    #[prost(enumeration = "JobState", tag = "6")]
+    pub state: i32,
+    #[prost(uint32, tag = "7")]
+    pub attempts: u32,
+    /// Failures that were not its own fault: no disk, no database.
+    #[prost(uint32, tag = "8")]
+    pub faults: u32,
+    #[prost(string, tag = "9")]
+    pub lease_owner: ::prost::alloc::string::String,
+    /// Empty when nothing failed.
+    #[prost(string, tag = "10")]
+    pub error_kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub error: ::prost::alloc::string::String,
+    /// UNIX milliseconds; 0 when it has not happened.
+    #[prost(uint64, tag = "12")]
+    pub started_at_ms: u64,
+    #[prost(uint64, tag = "13")]
+    pub finished_at_ms: u64,
+    #[prost(uint64, tag = "14")]
+    pub cpu_ms: u64,
+    #[prost(uint64, tag = "15")]
+    pub wall_ms: u64,
+    #[prost(uint64, tag = "16")]
+    pub peak_bytes: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListJobsRequest {
+    /// 0: of all batches.
+    #[prost(uint64, tag = "1")]
+    pub batch: u64,
+    /// Unspecified: in any state.
+    #[prost(enumeration = "JobState", tag = "2")]
+    pub state: i32,
+    /// Only jobs with a larger id.
+    #[prost(uint64, tag = "3")]
+    pub after: u64,
+    /// 1 to 200.
+    #[prost(uint32, tag = "4")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListJobsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub jobs: ::prost::alloc::vec::Vec<Job>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetJobRequest {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetJobResponse {
+    /// Absent: no such job.
+    #[prost(message, optional, tag = "1")]
+    pub job: ::core::option::Option<Job>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryJobRequest {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryJobResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardJobRequest {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardJobResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetProofRequest {
+    #[prost(uint64, tag = "1")]
+    pub batch: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetProofResponse {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub chunk: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct L1Transaction {
@@ -91,6 +246,142 @@ impl BatchState {
             "BATCH_STATE_COMMITTED" => Some(Self::Committed),
             "BATCH_STATE_PROVED" => Some(Self::Proved),
             "BATCH_STATE_FINALIZED" => Some(Self::Finalized),
+            _ => None,
+        }
+    }
+}
+/// How far the proof of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ProofState {
+    Unspecified = 0,
+    /// Its input is on its way here, or nothing has begun.
+    Waiting = 1,
+    /// Jobs are worked on.
+    Proving = 2,
+    /// A job is dead: an operator must retry or discard it.
+    Stuck = 3,
+    /// The final proof was made and verified here.
+    Verified = 4,
+    /// The program and the sequencer disagree about the batch; commits are halted.
+    Rejected = 5,
+    /// An operator gave it up.
+    Discarded = 6,
+}
+impl ProofState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROOF_STATE_UNSPECIFIED",
+            Self::Waiting => "PROOF_STATE_WAITING",
+            Self::Proving => "PROOF_STATE_PROVING",
+            Self::Stuck => "PROOF_STATE_STUCK",
+            Self::Verified => "PROOF_STATE_VERIFIED",
+            Self::Rejected => "PROOF_STATE_REJECTED",
+            Self::Discarded => "PROOF_STATE_DISCARDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROOF_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROOF_STATE_WAITING" => Some(Self::Waiting),
+            "PROOF_STATE_PROVING" => Some(Self::Proving),
+            "PROOF_STATE_STUCK" => Some(Self::Stuck),
+            "PROOF_STATE_VERIFIED" => Some(Self::Verified),
+            "PROOF_STATE_REJECTED" => Some(Self::Rejected),
+            "PROOF_STATE_DISCARDED" => Some(Self::Discarded),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Stage {
+    Unspecified = 0,
+    /// The program runs over the batch, without proof.
+    Execute = 1,
+    /// Parts of the execution are proved.
+    Segment = 2,
+    /// Proofs are joined in a tree.
+    Aggregate = 3,
+    /// The root becomes the final proof and is verified.
+    Finish = 4,
+}
+impl Stage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STAGE_UNSPECIFIED",
+            Self::Execute => "STAGE_EXECUTE",
+            Self::Segment => "STAGE_SEGMENT",
+            Self::Aggregate => "STAGE_AGGREGATE",
+            Self::Finish => "STAGE_FINISH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "STAGE_EXECUTE" => Some(Self::Execute),
+            "STAGE_SEGMENT" => Some(Self::Segment),
+            "STAGE_AGGREGATE" => Some(Self::Aggregate),
+            "STAGE_FINISH" => Some(Self::Finish),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum JobState {
+    Unspecified = 0,
+    /// For jobs before it.
+    Waiting = 1,
+    /// For a worker, at once or after a pause.
+    Ready = 2,
+    /// A worker is at it.
+    Leased = 3,
+    Done = 4,
+    /// It failed too often; an operator must look.
+    Dead = 5,
+    /// The program and the sequencer disagree.
+    Rejected = 6,
+    Discarded = 7,
+}
+impl JobState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "JOB_STATE_UNSPECIFIED",
+            Self::Waiting => "JOB_STATE_WAITING",
+            Self::Ready => "JOB_STATE_READY",
+            Self::Leased => "JOB_STATE_LEASED",
+            Self::Done => "JOB_STATE_DONE",
+            Self::Dead => "JOB_STATE_DEAD",
+            Self::Rejected => "JOB_STATE_REJECTED",
+            Self::Discarded => "JOB_STATE_DISCARDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "JOB_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "JOB_STATE_WAITING" => Some(Self::Waiting),
+            "JOB_STATE_READY" => Some(Self::Ready),
+            "JOB_STATE_LEASED" => Some(Self::Leased),
+            "JOB_STATE_DONE" => Some(Self::Done),
+            "JOB_STATE_DEAD" => Some(Self::Dead),
+            "JOB_STATE_REJECTED" => Some(Self::Rejected),
+            "JOB_STATE_DISCARDED" => Some(Self::Discarded),
             _ => None,
         }
     }
@@ -236,6 +527,129 @@ pub mod prover_client {
                 .insert(GrpcMethod::new("cloister.prover.v1.Prover", "GetBatchStatus"));
             self.inner.unary(req, path, codec).await
         }
+        /// Jobs of proving, by number, in pages.
+        pub async fn list_jobs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListJobsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.prover.v1.Prover/ListJobs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.prover.v1.Prover", "ListJobs"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One job.
+        pub async fn get_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetJobRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetJobResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.prover.v1.Prover/GetJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.prover.v1.Prover", "GetJob"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a dead, rejected or discarded job up again; an execution that is done begins its batch
+        /// anew.
+        pub async fn retry_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetryJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.prover.v1.Prover/RetryJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.prover.v1.Prover", "RetryJob"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives up proving the job's batch. A rejected batch is evidence and is not given up.
+        pub async fn discard_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiscardJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiscardJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.prover.v1.Prover/DiscardJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.prover.v1.Prover", "DiscardJob"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The final proof of a batch, in chunks. It has been verified; it is not zero knowledge.
+        pub async fn get_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetProofResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/cloister.prover.v1.Prover/GetProof",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("cloister.prover.v1.Prover", "GetProof"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -267,6 +681,47 @@ pub mod prover_server {
             tonic::Response<super::GetBatchStatusResponse>,
             tonic::Status,
         >;
+        /// Jobs of proving, by number, in pages.
+        async fn list_jobs(
+            &self,
+            request: tonic::Request<super::ListJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListJobsResponse>,
+            tonic::Status,
+        >;
+        /// One job.
+        async fn get_job(
+            &self,
+            request: tonic::Request<super::GetJobRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetJobResponse>, tonic::Status>;
+        /// Takes a dead, rejected or discarded job up again; an execution that is done begins its batch
+        /// anew.
+        async fn retry_job(
+            &self,
+            request: tonic::Request<super::RetryJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryJobResponse>,
+            tonic::Status,
+        >;
+        /// Gives up proving the job's batch. A rejected batch is evidence and is not given up.
+        async fn discard_job(
+            &self,
+            request: tonic::Request<super::DiscardJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiscardJobResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the GetProof method.
+        type GetProofStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetProofResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The final proof of a batch, in chunks. It has been verified; it is not zero knowledge.
+        async fn get_proof(
+            &self,
+            request: tonic::Request<super::GetProofRequest>,
+        ) -> std::result::Result<tonic::Response<Self::GetProofStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct ProverServer<T> {
@@ -428,6 +883,224 @@ pub mod prover_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.prover.v1.Prover/ListJobs" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListJobsSvc<T: Prover>(pub Arc<T>);
+                    impl<T: Prover> tonic::server::UnaryService<super::ListJobsRequest>
+                    for ListJobsSvc<T> {
+                        type Response = super::ListJobsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListJobsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Prover>::list_jobs(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListJobsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.prover.v1.Prover/GetJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetJobSvc<T: Prover>(pub Arc<T>);
+                    impl<T: Prover> tonic::server::UnaryService<super::GetJobRequest>
+                    for GetJobSvc<T> {
+                        type Response = super::GetJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Prover>::get_job(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.prover.v1.Prover/RetryJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetryJobSvc<T: Prover>(pub Arc<T>);
+                    impl<T: Prover> tonic::server::UnaryService<super::RetryJobRequest>
+                    for RetryJobSvc<T> {
+                        type Response = super::RetryJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetryJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Prover>::retry_job(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetryJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.prover.v1.Prover/DiscardJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiscardJobSvc<T: Prover>(pub Arc<T>);
+                    impl<T: Prover> tonic::server::UnaryService<super::DiscardJobRequest>
+                    for DiscardJobSvc<T> {
+                        type Response = super::DiscardJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiscardJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Prover>::discard_job(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiscardJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cloister.prover.v1.Prover/GetProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetProofSvc<T: Prover>(pub Arc<T>);
+                    impl<
+                        T: Prover,
+                    > tonic::server::ServerStreamingService<super::GetProofRequest>
+                    for GetProofSvc<T> {
+                        type Response = super::GetProofResponse;
+                        type ResponseStream = T::GetProofStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Prover>::get_proof(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -7,7 +7,8 @@ use cloister_proto::code::{code_of, with_code};
 use cloister_proto::prover::v1::prover_client::ProverClient;
 use cloister_proto::prover::v1::prover_server::{Prover, ProverServer};
 use cloister_proto::prover::v1::{
-    GetBatchStatusRequest, GetBatchStatusResponse, GetStatusRequest, GetStatusResponse,
+    self as wire, GetBatchStatusRequest, GetBatchStatusResponse, GetStatusRequest,
+    GetStatusResponse,
 };
 use cloister_service_kit::grpc::TracedChannel;
 use cloister_service_kit::{Shutdown, grpc};
@@ -53,6 +54,44 @@ impl Prover for Echo {
             ));
         }
         Ok(Response::new(GetBatchStatusResponse::default()))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        Err(Status::unimplemented("not in this stand-in"))
+    }
+
+    async fn get_job(
+        &self,
+        _: Request<wire::GetJobRequest>,
+    ) -> Result<Response<wire::GetJobResponse>, Status> {
+        Err(Status::unimplemented("not in this stand-in"))
+    }
+
+    async fn retry_job(
+        &self,
+        _: Request<wire::RetryJobRequest>,
+    ) -> Result<Response<wire::RetryJobResponse>, Status> {
+        Err(Status::unimplemented("not in this stand-in"))
+    }
+
+    async fn discard_job(
+        &self,
+        _: Request<wire::DiscardJobRequest>,
+    ) -> Result<Response<wire::DiscardJobResponse>, Status> {
+        Err(Status::unimplemented("not in this stand-in"))
+    }
+
+    type GetProofStream =
+        tokio_stream::Iter<std::vec::IntoIter<Result<wire::GetProofResponse, Status>>>;
+
+    async fn get_proof(
+        &self,
+        _: Request<wire::GetProofRequest>,
+    ) -> Result<Response<Self::GetProofStream>, Status> {
+        Err(Status::unimplemented("not in this stand-in"))
     }
 }
 

@@ -302,4 +302,36 @@ impl prover::prover_server::Prover for Server {
         });
         Ok(Response::new(prover::GetBatchStatusResponse { status }))
     }
+
+    async fn list_jobs(
+        &self,
+        _: Request<prover::ListJobsRequest>,
+    ) -> Answer<prover::ListJobsResponse> {
+        refused()
+    }
+
+    async fn get_job(&self, _: Request<prover::GetJobRequest>) -> Answer<prover::GetJobResponse> {
+        refused()
+    }
+
+    async fn retry_job(
+        &self,
+        _: Request<prover::RetryJobRequest>,
+    ) -> Answer<prover::RetryJobResponse> {
+        refused()
+    }
+
+    async fn discard_job(
+        &self,
+        _: Request<prover::DiscardJobRequest>,
+    ) -> Answer<prover::DiscardJobResponse> {
+        refused()
+    }
+
+    type GetProofStream =
+        tokio_stream::Iter<std::vec::IntoIter<Result<prover::GetProofResponse, Status>>>;
+
+    async fn get_proof(&self, _: Request<prover::GetProofRequest>) -> Answer<Self::GetProofStream> {
+        refused()
+    }
 }

@@ -17,6 +17,7 @@ pub mod execute;
 pub mod history;
 pub mod logs;
 pub mod own;
+pub mod proofs;
 pub mod send;
 
 /// What a method answers.

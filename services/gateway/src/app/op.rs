@@ -219,7 +219,12 @@ pub fn group(method: Method) -> MethodGroup {
         Method::CloisterGetBatch
         | Method::CloisterGetBatchByTransaction
         | Method::CloisterGetFinality
-        | Method::CloisterSealBatch => MethodGroup::Lifecycle,
+        | Method::CloisterSealBatch
+        | Method::CloisterListProofJobs
+        | Method::CloisterGetProofJob
+        | Method::CloisterRetryProofJob
+        | Method::CloisterDiscardProofJob
+        | Method::CloisterGetProof => MethodGroup::Lifecycle,
         Method::CloisterWhoami | Method::CloisterExplain | Method::CloisterRegisterContract => {
             MethodGroup::Own
         }

@@ -42,6 +42,10 @@ fn sample(method: Method, wallet: &Wallet) -> Value {
         M::EthGetLogs | M::EthNewFilter => json!([{}]),
         M::CloisterExplain => json!(["call"]),
         M::CloisterGetStateProof | M::CloisterRegisterContract => json!([NOWHERE]),
+        M::CloisterGetProofJob
+        | M::CloisterRetryProofJob
+        | M::CloisterDiscardProofJob
+        | M::CloisterGetProof => json!(["0x1"]),
         // Far beyond the end: the answer does not need the prover, which is away.
         M::CloisterGetBatch => json!(["0xffffff"]),
         M::EthChainId
@@ -73,7 +77,8 @@ fn sample(method: Method, wallet: &Wallet) -> Value {
         | M::Txpool
         | M::Engine
         | M::CloisterWhoami
-        | M::CloisterSealBatch => json!([]),
+        | M::CloisterSealBatch
+        | M::CloisterListProofJobs => json!([]),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use cloister_proto::prover::v1::{
     BatchState, BatchStatus, GetBatchStatusRequest, GetBatchStatusResponse, L1Transaction,
+    ProofState as WireState, ProofStatus, StageUsage,
 };
 use tonic::Status;
 
-use super::{ProverApi, unavailable};
+use super::{ProverApi, jobs, unavailable};
 use crate::app::lifecycle::{self, BatchLifecycle, Stage};
 use crate::app::model::CommitDepth;
+use crate::app::proving::model::Stage as JobStage;
+use crate::app::proving::progress::{self, Progress, ProofState};
 
 pub(super) async fn handle(
     api: &ProverApi,
@@ -16,12 +19,18 @@ pub(super) async fn handle(
     let found = lifecycle::of_batch(&api.store, &api.health, request.number)
         .await
         .map_err(|error| unavailable(&error))?;
+    let Some(found) = found else {
+        return Ok(GetBatchStatusResponse { status: None });
+    };
+    let proof = progress::of_batch(&api.store, request.number)
+        .await
+        .map_err(|error| unavailable(&error))?;
     Ok(GetBatchStatusResponse {
-        status: found.map(|found| status(request.number, &found)),
+        status: Some(status(request.number, &found, proof.as_ref())),
     })
 }
 
-fn status(number: u64, found: &BatchLifecycle) -> BatchStatus {
+fn status(number: u64, found: &BatchLifecycle, proof: Option<&Progress>) -> BatchStatus {
     let state = match found.stage {
         Stage::Sealed => BatchState::Sealed,
         Stage::Committed => BatchState::Committed,
@@ -42,5 +51,47 @@ fn status(number: u64, found: &BatchLifecycle) -> BatchStatus {
             || found
                 .commit
                 .is_some_and(|commit| commit.depth == CommitDepth::Final),
+        proof: proof.map(proof_status),
+    }
+}
+
+fn proof_status(progress: &Progress) -> ProofStatus {
+    let state = match progress.state {
+        ProofState::Waiting => WireState::Waiting,
+        ProofState::Proving => WireState::Proving,
+        ProofState::Stuck => WireState::Stuck,
+        ProofState::Verified => WireState::Verified,
+        ProofState::Rejected => WireState::Rejected,
+        ProofState::Discarded => WireState::Discarded,
+    };
+    let (segments_done, segments_total) = progress.count(JobStage::Segment);
+    let (nodes_done, nodes_total) = progress.count(JobStage::Aggregate);
+    let failures: u64 = progress.stages.iter().map(|stage| stage.failures).sum();
+    let usage = progress.stages.iter().map(|stage| StageUsage {
+        stage: jobs::stage(stage.stage).into(),
+        jobs: u32::try_from(stage.done).unwrap_or(u32::MAX),
+        cpu_ms: stage.cpu_ms,
+        wall_ms: stage.wall_ms,
+        peak_bytes: stage.peak_bytes,
+    });
+    let row = &progress.row;
+    let (program, machine) = row.identity.clone().unwrap_or_default();
+    ProofStatus {
+        state: state.into(),
+        checked: row.checked,
+        stage: jobs::stage(progress.stage).into(),
+        segments_done,
+        segments_total,
+        nodes_done,
+        nodes_total,
+        failures: u32::try_from(failures).unwrap_or(u32::MAX),
+        remaining_s: progress.remaining_s,
+        last_error_kind: progress.last_error_kind.clone().unwrap_or_default(),
+        instructions: row.instructions,
+        usage: usage.collect(),
+        program: program.into(),
+        machine: machine.into(),
+        proof_bytes: row.proof_bytes,
+        verify_wall_ms: row.verify_wall_ms,
     }
 }

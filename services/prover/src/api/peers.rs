@@ -11,6 +11,16 @@ pub(super) enum Method {
     GetStatus,
     /// `GetBatchStatus`.
     GetBatchStatus,
+    /// `ListJobs`.
+    ListJobs,
+    /// `GetJob`.
+    GetJob,
+    /// `RetryJob`.
+    RetryJob,
+    /// `DiscardJob`.
+    DiscardJob,
+    /// `GetProof`: the proof is not zero knowledge, so the gateway asks policy first.
+    GetProof,
 }
 
 impl Method {
@@ -18,6 +28,9 @@ impl Method {
     const fn peers(self) -> &'static [&'static str] {
         match self {
             Self::GetStatus | Self::GetBatchStatus => &["gateway", "disclosure"],
+            Self::ListJobs | Self::GetJob | Self::RetryJob | Self::DiscardJob | Self::GetProof => {
+                &["gateway"]
+            }
         }
     }
 }
@@ -43,6 +56,19 @@ mod tests {
     fn spr_6_only_gateway_and_disclosure_read() {
         for method in [Method::GetStatus, Method::GetBatchStatus] {
             assert_eq!(method.peers(), ["gateway", "disclosure"]);
+        }
+    }
+
+    #[test]
+    fn spr_6_only_the_gateway_touches_jobs_and_proofs() {
+        for method in [
+            Method::ListJobs,
+            Method::GetJob,
+            Method::RetryJob,
+            Method::DiscardJob,
+            Method::GetProof,
+        ] {
+            assert_eq!(method.peers(), ["gateway"]);
         }
     }
 

@@ -32,7 +32,7 @@ use cloister_types::Clock;
 use self::fees::FeeLimits;
 use self::plan::{Policy, Step, View, Waiting};
 use crate::app::health::Health;
-use crate::app::model::{Intent, IntentState};
+use crate::app::model::{Gate, Intent, IntentState};
 use crate::config::L1Section;
 use crate::store::{Store, StoreError};
 
@@ -74,6 +74,8 @@ pub(crate) struct Committer {
     policy: Policy,
     fees: FeeLimits,
     confirmations: u64,
+    /// Whether a batch is committed only after the program has confirmed it (SPV-21).
+    checked_only: bool,
     poll: Duration,
     /// Newest transaction of earlier runs: what reverted before a restart is forgiven.
     forgiven: i64,
@@ -87,12 +89,15 @@ pub(crate) struct Committer {
 struct Seen {
     head: B256,
     sealed: u64,
+    gate: Gate,
 }
 
 impl Committer {
-    /// A committer for one contract.
+    /// A committer for one contract; with `checked_only` a batch waits for its execution by the
+    /// program.
     pub(crate) async fn new(
         section: &L1Section,
+        checked_only: bool,
         client: EthClient,
         store: Store,
         key: Arc<dyn TransactionSigner>,
@@ -117,6 +122,7 @@ impl Committer {
                 min_tip: u128::from(section.min_priority_fee_per_gas_wei),
             },
             confirmations: section.confirmations,
+            checked_only,
             poll: section.poll(),
             identified: false,
             seen: None,
@@ -169,9 +175,13 @@ impl Committer {
         let head = self.client.head().await?;
         let sealed = self.store.sealed().await?;
         let mut intents = self.store.unsettled().await?;
-        let seen = Seen {
+        let known = self.health.snapshot().heads;
+        let mut seen = Seen {
             head: head.hash,
             sealed,
+            gate: self
+                .gate(known.map_or(0, |heads| heads.committed.0))
+                .await?,
         };
         let waiting = intents
             .iter()
@@ -181,6 +191,7 @@ impl Committer {
         }
         let finalized = self.client.finalized().await?.map(|block| block.number);
         let heads = self.rollup.heads_in(head.hash).await?;
+        seen.gate = self.gate(heads.committed.0).await?;
         let balance = self.client.balance(self.key.address()).await?;
         self.health.update(|snapshot| {
             snapshot.heads = Some(heads);
@@ -202,11 +213,15 @@ impl Committer {
             // A block came while we looked; decide at that one.
             return Ok(());
         }
-        let view = self.view(&intents, &head, heads, sealed).await?;
+        let view = self.view(&intents, &head, heads, seen).await?;
         let step = plan::next(&view, &self.policy);
         self.act(step, &intents, &head, balance).await?;
         self.seen = Some(seen);
         Ok(())
+    }
+
+    async fn gate(&self, committed: u64) -> Result<Gate, StoreError> {
+        self.store.gate(committed, self.checked_only).await
     }
 
     async fn view(
@@ -214,7 +229,7 @@ impl Committer {
         intents: &[Intent],
         head: &BlockRef,
         heads: cloister_l1::Heads,
-        sealed: u64,
+        seen: Seen,
     ) -> Result<View, TurnError> {
         let address = self.key.address();
         let mut waiting = Vec::new();
@@ -239,8 +254,9 @@ impl Committer {
             free_nonce: self.store.free_nonce(address).await?,
             committed: heads.committed.0,
             paused: heads.paused,
-            sealed,
-            caught_up: at_source.is_some_and(|at_source| at_source <= sealed),
+            sealed: seen.sealed,
+            caught_up: at_source.is_some_and(|at_source| at_source <= seen.sealed),
+            gate: seen.gate,
             landed: self.store.landed(head.number).await?,
             reverted_in_a_row: self.store.reverted(due, self.forgiven).await?,
             waiting,

@@ -154,6 +154,7 @@ impl Intake {
                 snapshot.sealed_at_source = Some(before.max(batch.number));
             });
             self.health.ring();
+            self.health.want_input();
         }
         Err(IntakeError::Ended)
     }

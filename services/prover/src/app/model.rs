@@ -29,6 +29,17 @@ pub(crate) struct SealedBatch {
     pub sealed_at: u64,
 }
 
+/// How far commits may go (SPV-21).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// As far as batches are sealed.
+    Open,
+    /// Only below this batch: its execution has not been compared with its header.
+    Before(u64),
+    /// Nowhere: the program and the sequencer disagree about this batch.
+    Rejected(u64),
+}
+
 /// How far a commit is on Ethereum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CommitDepth {

@@ -1,6 +1,9 @@
 //! Between Rust's numbers and Postgres' own.
 
+use std::time::Duration;
+
 use cloister_l1::{Address, B256};
+use sqlx::postgres::types::PgInterval;
 
 use super::StoreError;
 
@@ -37,4 +40,18 @@ pub(super) fn address_of(bytes: &[u8], what: &str) -> Result<Address, StoreError
 /// The error for a row that breaks the schema's promises.
 pub(super) fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
+}
+
+/// As [`u64_of`], for small numbers.
+pub(super) fn u32_of(number: i32, what: &str) -> Result<u32, StoreError> {
+    u32::try_from(number).map_err(|_| damaged(what))
+}
+
+/// A span of time, of at most some ten thousand years.
+pub(super) fn interval(span: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 2),
+    }
 }

@@ -1,5 +1,6 @@
 //! Stands for the sequencer: seals well-formed batches when told and streams them.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,8 @@ pub(crate) const CHAIN_ID: u64 = 424_242;
 #[derive(Clone)]
 pub(crate) struct Batches {
     sealed: Arc<Mutex<Vec<api::Batch>>>,
+    inputs: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+    load: Arc<Mutex<Option<api::ReportProvingLoadRequest>>>,
     count: watch::Sender<usize>,
 }
 
@@ -43,6 +46,8 @@ impl Batches {
         };
         Self {
             sealed: Arc::new(Mutex::new(vec![message(&genesis)])),
+            inputs: Arc::default(),
+            load: Arc::default(),
             count: watch::Sender::new(1),
         }
     }
@@ -59,6 +64,11 @@ impl Batches {
     pub(crate) fn hash(&self, number: u64) -> B256 {
         let batch = self.at(usize::try_from(number).unwrap()).unwrap();
         B256::from_slice(&batch.hash)
+    }
+
+    /// Number of the newest batch.
+    pub(crate) fn newest(&self) -> u64 {
+        self.last().number
     }
 
     /// State root of genesis.
@@ -81,6 +91,21 @@ impl Batches {
             header.private.timestamp = 1_800_000_000 + number;
             self.push(message(&header));
         }
+    }
+
+    /// Gives a batch an input that the stand-in for the engine reads.
+    pub(crate) fn set_input(&self, number: u64, input: &serde_json::Value) {
+        self.set_input_bytes(number, input.to_string().into_bytes());
+    }
+
+    /// As [`Batches::set_input`], any bytes.
+    pub(crate) fn set_input_bytes(&self, number: u64, input: Vec<u8>) {
+        self.inputs.lock().unwrap().insert(number, input);
+    }
+
+    /// What the prover last said of its load.
+    pub(crate) fn load(&self) -> Option<api::ReportProvingLoadRequest> {
+        self.load.lock().unwrap().clone()
     }
 
     /// Streams whatever it is given.
@@ -276,9 +301,21 @@ impl Sequencer for Server {
     }
     async fn get_batch_input(
         &self,
-        _: Request<api::GetBatchInputRequest>,
+        request: Request<api::GetBatchInputRequest>,
     ) -> Answer<Self::GetBatchInputStream> {
-        not_here()
+        let number = request.into_inner().number;
+        let Some(input) = self.0.inputs.lock().unwrap().get(&number).cloned() else {
+            return Err(Status::not_found("the input of this batch is not kept"));
+        };
+        let chunks: Vec<_> = input
+            .chunks(64)
+            .map(|chunk| {
+                Ok(api::GetBatchInputResponse {
+                    chunk: chunk.to_vec().into(),
+                })
+            })
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
     async fn anchor_audit_head(
         &self,
@@ -294,9 +331,12 @@ impl Sequencer for Server {
     }
     async fn report_proving_load(
         &self,
-        _: Request<api::ReportProvingLoadRequest>,
+        request: Request<api::ReportProvingLoadRequest>,
     ) -> Answer<api::ReportProvingLoadResponse> {
-        not_here()
+        *self.0.load.lock().unwrap() = Some(request.into_inner());
+        Ok(Response::new(api::ReportProvingLoadResponse {
+            age_stretch_permille: 1_000,
+        }))
     }
     async fn get_status(
         &self,

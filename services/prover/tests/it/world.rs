@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) max_fee_per_gas_wei: u64,
     pub(crate) bump_after_blocks: u64,
     pub(crate) more: String,
+    /// The section `[prover]`, if there is one.
+    pub(crate) proving: Option<String>,
 }
 
 impl Default for Settings {
@@ -53,6 +55,7 @@ impl Default for Settings {
             max_fee_per_gas_wei: 500_000_000_000,
             bump_after_blocks: 3,
             more: String::new(),
+            proving: None,
         }
     }
 }
@@ -131,7 +134,7 @@ impl World {
         Ok(world)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -190,6 +193,9 @@ impl World {
             settings.bump_after_blocks,
             settings.more
         )?;
+        if let Some(proving) = &settings.proving {
+            write!(text, "[prover]\n{proving}\n")?;
+        }
         std::fs::write(self.file("prover.toml"), text)?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use cloister_audit::Outcome;
+use cloister_authz::Ask as _;
 use cloister_authz::request::{Administer, ViewAccount, ViewBatch};
 use cloister_types::BatchHeader;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::app::failure;
 use crate::app::op::Op;
 use crate::rpc::RpcError;
 use crate::rpc::params::Params;
-use crate::upstream::prover::{BatchState, BatchStatus, L1Transaction};
+use crate::upstream::prover::{BatchState, BatchStatus, L1Transaction, Proving};
 use crate::upstream::sequencer::{Batch, BatchKey};
 
 /// A batch as `cloister_getBatch` shows it: what Ethereum holds of it, and where it begins and ends.
@@ -46,6 +47,9 @@ struct Finality {
     prove_transactions: Vec<L1Transaction>,
     /// Whether the commit's Ethereum block is final.
     commit_final: bool,
+    /// How far the proof is: only for those who run or watch over the installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proving>,
 }
 
 impl Finality {
@@ -57,6 +61,7 @@ impl Finality {
             commit_transactions: Vec::new(),
             prove_transactions: Vec::new(),
             commit_final: false,
+            proof: None,
         }
     }
 
@@ -66,6 +71,7 @@ impl Finality {
             commits: Vec::new(),
             proofs: Vec::new(),
             commit_final: false,
+            proof: None,
         });
         let (state, proved, meaning) = match status.state {
             BatchState::Sealed => (
@@ -92,15 +98,36 @@ impl Finality {
             commit_transactions: status.commits,
             prove_transactions: status.proofs,
             commit_final: status.commit_final,
+            proof: status.proof,
         }
+    }
+}
+
+/// Whether the caller may know how the institution's proving goes. Recorded when it is shown; for
+/// others the answer is the same as where nothing is proved.
+async fn sees_proving(op: &Op<'_>) -> Result<bool, RpcError> {
+    let ask = Administer {
+        operation: "view_proving".to_owned(),
+        now: op.app.clock.now().seconds(),
+    };
+    let resource = ask.resource_text();
+    match op.app.engine.authorize(&op.caller.principal, ask) {
+        Ok(allowed) => {
+            op.record(allowed.decision(), &resource, Outcome::Allowed)
+                .await?;
+            Ok(true)
+        }
+        Err(_) => Ok(false),
     }
 }
 
 async fn finality(op: &Op<'_>, number: u64) -> Result<Finality, RpcError> {
     let status = op.app.prover.batch_status(number).await;
-    Ok(Finality::of(
-        status.map_err(|error| failure::upstream(&error))?,
-    ))
+    let mut finality = Finality::of(status.map_err(|error| failure::upstream(&error))?);
+    if finality.proof.is_some() && !sees_proving(op).await? {
+        finality.proof = None;
+    }
+    Ok(finality)
 }
 
 async fn find(op: &Op<'_>, key: BatchKey) -> Result<Option<Batch>, RpcError> {
@@ -284,6 +311,7 @@ mod tests {
                 commits: vec![],
                 proofs: vec![],
                 commit_final: true,
+                proof: None,
             })
         };
         let proved = |state| Finality::of(status(state)).proved;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::app::model::Gate;
+
 /// A transaction that is in no block, as seen now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
@@ -36,6 +38,8 @@ pub(crate) struct View {
     pub sealed: u64,
     /// Whether the sequencer has no further batch for us.
     pub caught_up: bool,
+    /// How far batches have been compared with the program.
+    pub gate: Gate,
     /// Highest batch that a transaction which is in the chain committed.
     pub landed: u64,
     /// Transactions in a row that tried the batch after `committed` and reverted.
@@ -109,6 +113,11 @@ pub(crate) enum Stall {
         /// The batch.
         first: u64,
     },
+    /// The program and the sequencer disagree about a batch.
+    Rejected {
+        /// The batch.
+        batch: u64,
+    },
 }
 
 impl fmt::Display for Stall {
@@ -134,6 +143,11 @@ impl fmt::Display for Stall {
                 f,
                 "transaction {nonce} waits and was signed by a committer key that is no longer \
                  configured; its fees cannot be raised"
+            ),
+            Self::Rejected { batch } => write!(
+                f,
+                "nothing is committed any more: the program does not agree with the sequencer \
+                 about batch {batch}; what is needed to find out why is kept"
             ),
             Self::KeepsReverting { first } => write!(
                 f,
@@ -167,6 +181,15 @@ pub(crate) fn next(view: &View, policy: &Policy) -> Step {
     if view.sealed == view.committed {
         return Step::Idle;
     }
+    // SPV-21: nothing that the program has not confirmed.
+    let checked = match view.gate {
+        Gate::Open => view.sealed,
+        Gate::Before(batch) => view.sealed.min(batch.saturating_sub(1)),
+        Gate::Rejected(batch) => return Step::Stall(Stall::Rejected { batch }),
+    };
+    if checked < due {
+        return Step::Idle;
+    }
     if view.paused {
         return Step::Stall(Stall::Paused);
     }
@@ -178,9 +201,7 @@ pub(crate) fn next(view: &View, policy: &Policy) -> Step {
     }
     Step::Commit {
         first: due,
-        last: view
-            .sealed
-            .min(view.committed.saturating_add(policy.max_batches)),
+        last: checked.min(view.committed.saturating_add(policy.max_batches)),
         nonce: view.chain_nonce,
     }
 }
@@ -231,6 +252,7 @@ mod tests {
             paused: false,
             sealed: 3,
             caught_up: true,
+            gate: Gate::Open,
             landed: 3,
             reverted_in_a_row: 0,
             waiting: vec![],
@@ -270,6 +292,30 @@ mod tests {
             ..view()
         };
         assert_eq!(next(&many, &POLICY), commit(7));
+    }
+
+    #[test]
+    fn spv_21_commits_only_what_was_checked() {
+        let with = |gate| View {
+            sealed: 6,
+            gate,
+            ..view()
+        };
+        assert_eq!(next(&with(Gate::Before(4)), &POLICY), Step::Idle);
+        assert_eq!(
+            next(&with(Gate::Before(6)), &POLICY),
+            Step::Commit {
+                first: 4,
+                last: 5,
+                nonce: 7
+            }
+        );
+        for batch in [2, 4, 6] {
+            assert_eq!(
+                next(&with(Gate::Rejected(batch)), &POLICY),
+                Step::Stall(Stall::Rejected { batch })
+            );
+        }
     }
 
     #[test]
