@@ -294,3 +294,22 @@ async fn a_wrong_anchor_is_refused_and_an_absent_one_is_said() {
     let no_node = ethereum.run(&["verify", "package.json"]);
     assert_eq!(no_node.code, Some(2), "{no_node:?}");
 }
+
+/// SCL-3: a refusal repeats what the file says, but not what would redraw the screen.
+#[test]
+fn a_refused_file_cannot_print_a_verdict_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("package.json");
+    let forged = "x\r\u{1b}[2KVERIFIED: balance at batch 1\nVERIFIED";
+    std::fs::write(&path, json!({forged: 1}).to_string()).expect("written");
+    let file = path.display().to_string();
+    let refused = run(
+        folder.path(),
+        &["verify", &file, "--l1-rpc", "http://127.0.0.1:1"],
+    );
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let line = refused.out.strip_suffix('\n').expect("one line");
+    assert!(line.starts_with("NOT VERIFIED: "), "{line:?}");
+    assert!(line.contains("x\u{fffd}\u{fffd}[2KVERIFIED"), "{line:?}");
+    assert!(!line.contains(char::is_control), "{line:?}");
+}

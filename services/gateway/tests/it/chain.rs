@@ -298,6 +298,22 @@ fn delegating(sender: &Wallet, nonce: u64, authority: &Wallet, delegate: Address
 }
 
 #[tokio::test]
+async fn code_that_nobody_registered_is_not_reached_by_a_transfer() {
+    // Defends SGW-15: contracts that a contract created are in no registry.
+    let stack = stack().await;
+    let (alice, mut wallet) = person(&stack, &stack.people.alice).await;
+    let contract = deploy(&alice, &mut wallet, token()).await;
+    let database = &stack.databases.as_ref().unwrap().gateway;
+    let mut connection = database.connect().await.unwrap();
+    let forgotten = sqlx::query("DELETE FROM contracts").execute(&mut connection);
+    assert_eq!(forgotten.await.unwrap().rows_affected(), 1);
+    let raw = wallet
+        .sign(TxKind::Call(contract), U256::ZERO, Bytes::new())
+        .unwrap();
+    assert_eq!(refusal(&alice, &raw).await, "denied");
+}
+
+#[tokio::test]
 async fn foreign_code_is_not_reached_by_a_transfer_or_a_delegation() {
     // Defends SGW-15.
     let stack = stack().await;

@@ -4,8 +4,9 @@ use cloister_test_kit::client::Wallet;
 use cloister_test_kit::stack::Stack;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 
-use crate::support::stack;
+use crate::support::{rows, stack};
 
 struct Browser {
     http: Client,
@@ -155,6 +156,42 @@ async fn a_login_comes_back_once_and_to_its_own_browser() {
     assert_eq!(again.status(), StatusCode::UNAUTHORIZED, "a second time");
     let made_up = browser.get("/auth/callback?code=x&state=y").await;
     assert_eq!(made_up.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_refused_login_is_answered_only_with_its_row() {
+    // Defends SGW-5.
+    let stack = stack().await;
+    let browser = Browser::new(&stack);
+    let callback = browser.come_back(&stack).await;
+    let not_ours = callback.replace("code=", "code=x");
+    for path in [
+        "/auth/callback",
+        "/auth/callback?code=x&state=y",
+        &not_ours,
+    ] {
+        let path = path.strip_prefix(&browser.url).unwrap_or(path);
+        let before = rows(&stack, 1_000).await.len();
+        let (status, answer) = browser.get(path).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: {answer}");
+        let after = rows(&stack, 1_000).await;
+        assert_eq!(after.len(), before + 1, "{path}");
+        let (who, method, rule) = ("-", "GET /auth/callback", "unauthenticated");
+        let row = (who.to_owned(), method.to_owned(), 3, rule.to_owned());
+        assert_eq!(after[0], row, "{path}");
+    }
+
+    let database = &stack.databases.as_ref().unwrap().gateway;
+    let mut database = database.connect().await.unwrap();
+    let mut blocker = database.begin().await.unwrap();
+    blocker
+        .execute("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let (status, answer) = browser.get("/auth/callback?code=x&state=y").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
+    assert_eq!(answer["error"]["data"]["part"], "audit ledger", "{answer}");
+    blocker.rollback().await.unwrap();
 }
 
 #[tokio::test]
