@@ -269,6 +269,17 @@ impl ContractAbi {
         self
     }
 
+    /// The first function that has the selector of one of `other` under another signature, with
+    /// that signature: a rule about one of them would not apply to calls of the other.
+    #[must_use]
+    pub fn conflict<'a>(&'a self, other: &'a Self) -> Option<(&'a str, &'a str)> {
+        self.functions.iter().find_map(|(selector, function)| {
+            let there = other.functions.get(selector)?;
+            (there.signature != function.signature)
+                .then_some((function.signature.as_str(), there.signature.as_str()))
+        })
+    }
+
     /// Signatures of all functions, sorted by selector.
     pub fn signatures(&self) -> impl Iterator<Item = &str> {
         self.functions

@@ -251,6 +251,8 @@ impl Ask for RegisterContract {
         let context = vec![
             ("deployer".to_owned(), address(&self.deployer)),
             ("template".to_owned(), text(&self.contract.template)),
+            ("first".to_owned(), Expr::new_bool(self.first)),
+            ("age_s".to_owned(), long(self.age_s)),
         ];
         Ok(about(contract_entity(&self.contract)?, context))
     }

@@ -260,13 +260,17 @@ pub struct LinkWallet {
     pub now: u64,
 }
 
-/// Telling the gateway a contract's ABI, template and desk (action `register_contract`).
+/// Telling the gateway a contract's ABI and template (action `register_contract`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterContract {
     /// The contract, with the desk that will own it and the template it will have.
     pub contract: Contract,
     /// Who created it.
     pub deployer: Address,
+    /// Whether nobody has registered it yet.
+    pub first: bool,
+    /// How long its deployment has been recorded, in seconds.
+    pub age_s: u64,
 }
 
 /// An operation on the installation (action `administer`).

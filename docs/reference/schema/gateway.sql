@@ -62,8 +62,12 @@ CREATE TABLE public.contracts (
     template text NOT NULL,
     abi text,
     recorded_at_ms bigint NOT NULL,
+    registered_at_ms bigint,
+    registered_issuer text,
+    registered_subject text,
     CONSTRAINT contracts_address_is_20_bytes CHECK ((octet_length(address) = 20)),
     CONSTRAINT contracts_deployer_is_20_bytes CHECK ((octet_length(deployer) = 20)),
+    CONSTRAINT contracts_registration_is_whole CHECK ((((registered_at_ms IS NULL) = (registered_issuer IS NULL)) AND ((registered_at_ms IS NULL) = (registered_subject IS NULL)))),
     CONSTRAINT contracts_transaction_hash_is_32_bytes CHECK ((octet_length(transaction_hash) = 32))
 );
 
@@ -80,6 +84,12 @@ COMMENT ON COLUMN public.contracts.desk IS 'The desk that owns it; null when its
 COMMENT ON COLUMN public.contracts.template IS 'Name of the policy template, e.g. erc20; its ABI is used while abi is null.';
 
 COMMENT ON COLUMN public.contracts.abi IS 'JSON ABI attached by cloister_registerContract.';
+
+COMMENT ON COLUMN public.contracts.registered_at_ms IS 'When template and ABI were attached last; null when nobody has, or not since migration 4.';
+
+COMMENT ON COLUMN public.contracts.registered_issuer IS 'Issuer of the principal who attached them.';
+
+COMMENT ON COLUMN public.contracts.registered_subject IS 'Subject of the principal who attached them.';
 
 CREATE TABLE public.deployments (
     transaction_hash bytea NOT NULL,

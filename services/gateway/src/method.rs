@@ -119,6 +119,7 @@ methods! {
     CloisterExplain = "cloister_explain" => Principal,
     CloisterGetStateProof = "cloister_getStateProof" => Policy,
     CloisterRegisterContract = "cloister_registerContract" => Policy,
+    CloisterGetContract = "cloister_getContract" => Policy,
     CloisterSealBatch = "cloister_sealBatch" => Policy,
     CloisterListProofJobs = "cloister_listProofJobs" => Policy,
     CloisterGetProofJob = "cloister_getProofJob" => Policy,

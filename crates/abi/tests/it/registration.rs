@@ -104,6 +104,27 @@ fn refuses_two_functions_with_one_selector() {
 }
 
 #[test]
+fn finds_a_function_that_a_template_means_otherwise() {
+    let erc20 = standards::erc20();
+    let forged = ContractAbi::from_items(["function many_msg_babbage(bytes1)"]).unwrap();
+    assert_eq!(
+        forged.conflict(&erc20),
+        Some(("many_msg_babbage(bytes1)", "transfer(address,uint256)"))
+    );
+    let honest = ContractAbi::from_items([
+        "function transfer(address receiver, uint256 wad)",
+        "function sweep()",
+    ]);
+    assert_eq!(honest.unwrap().conflict(&erc20), None);
+    // Else nothing that is built on a standard could be registered.
+    for (name, abi) in standards::all() {
+        for (other, against) in standards::all() {
+            assert_eq!(abi.conflict(&against), None, "{name} and {other}");
+        }
+    }
+}
+
+#[test]
 fn every_standard_is_complete_and_can_be_found_by_name() {
     let registry = Registry::with_standards();
     let names: Vec<&str> = registry.template_names().collect();

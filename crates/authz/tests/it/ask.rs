@@ -41,10 +41,7 @@ pub(crate) enum Asked {
     ViewLog(LogEntry),
     ViewBatch(u64),
     LinkWallet(String),
-    RegisterContract {
-        contract: String,
-        deployer: String,
-    },
+    RegisterContract(RegisterAsked),
     Administer(String),
     Grant(GrantAsked),
     Disclose(DiscloseAsked),
@@ -75,6 +72,17 @@ pub(crate) struct LogEntry {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct RegisterAsked {
+    contract: String,
+    deployer: String,
+    #[serde(default = "yes")]
+    first: bool,
+    #[serde(default)]
+    age_s: u64,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct GrantAsked {
     target: String,
     holder: String,
@@ -99,6 +107,10 @@ pub(crate) struct GrantEntry {
     batches: (u64, u64),
     #[serde(default)]
     expired: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 const ZERO: &str = "nobody";
@@ -226,10 +238,7 @@ impl World {
                 wallet: self.address(wallet),
                 now: NOW,
             }),
-            Asked::RegisterContract { contract, deployer } => {
-                let (contract, deployer) = (self.contract(contract), self.address(deployer));
-                Box::new(RegisterContract { contract, deployer })
-            }
+            Asked::RegisterContract(asked) => Box::new(self.register(asked)),
             Asked::Administer(operation) => Box::new(Administer {
                 operation: operation.clone(),
                 now: NOW,
@@ -237,6 +246,15 @@ impl World {
             Asked::Grant(grant) => Box::new(self.ask_grant(grant)),
             Asked::Disclose(disclosure) => Box::new(self.disclose(disclosure)),
             Asked::AuditRead => Box::new(ReadAudit),
+        }
+    }
+
+    fn register(&self, asked: &RegisterAsked) -> RegisterContract {
+        RegisterContract {
+            contract: self.contract(&asked.contract),
+            deployer: self.address(&asked.deployer),
+            first: asked.first,
+            age_s: asked.age_s,
         }
     }
 

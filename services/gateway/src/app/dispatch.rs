@@ -147,6 +147,7 @@ async fn serve(op: &Op<'_>, method: Method, params: &Params<'_>) -> Answer {
         M::CloisterExplain => own::explain(op, params),
         M::CloisterGetStateProof => batches::state_proof(op, params).await,
         M::CloisterRegisterContract => contracts::register(op, params).await,
+        M::CloisterGetContract => contracts::show(op, params).await,
         M::CloisterSealBatch => batches::seal(op).await,
         M::CloisterListProofJobs => proofs::list(op, params).await,
         M::CloisterGetProofJob => proofs::show(op, params).await,

@@ -225,8 +225,9 @@ pub fn group(method: Method) -> MethodGroup {
         | Method::CloisterRetryProofJob
         | Method::CloisterDiscardProofJob
         | Method::CloisterGetProof => MethodGroup::Lifecycle,
-        Method::CloisterWhoami | Method::CloisterExplain | Method::CloisterRegisterContract => {
-            MethodGroup::Own
-        }
+        Method::CloisterWhoami
+        | Method::CloisterExplain
+        | Method::CloisterRegisterContract
+        | Method::CloisterGetContract => MethodGroup::Own,
     }
 }

@@ -7,11 +7,12 @@ use alloy_primitives::{Address, B256};
 use cloister_abi::{ContractAbi, Limits, Registry as Templates};
 use cloister_authz::Desk;
 use cloister_authz::request::{CallFacts, Contract, Target};
+use cloister_types::UnixMillis;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 
 use super::model::Log;
-use crate::store::contracts::{self, Registered};
+use crate::store::contracts::{self, Registered, Registration};
 
 /// The template of a contract that was deployed without naming one.
 pub const DEFAULT_TEMPLATE: &str = cloister_abi::standards::ERC20;
@@ -27,6 +28,10 @@ pub struct Known {
     pub deployer: Address,
     /// Its functions and events.
     pub abi: Option<Arc<ContractAbi>>,
+    /// When its deployment was recorded.
+    pub recorded_at: UnixMillis,
+    /// Who attached template and ABI last, when somebody has.
+    pub registration: Option<Registration>,
 }
 
 /// The registered ones of a set of addresses.
@@ -103,6 +108,15 @@ impl Registry {
         self.templates.template_names().collect()
     }
 
+    /// A function of `abi` that has the selector of a template's function under another signature,
+    /// and that signature: rules for the template would not apply to its calls (SGW-16).
+    #[must_use]
+    pub fn conflict<'a>(&'a self, abi: &'a ContractAbi) -> Option<(&'a str, &'a str)> {
+        let names = self.templates.template_names();
+        let mut templates = names.filter_map(|name| self.templates.template(name));
+        templates.find_map(|template| abi.conflict(template))
+    }
+
     /// What is known of `addresses`, in one round trip.
     ///
     /// # Errors
@@ -136,6 +150,8 @@ impl Registry {
             contract,
             deployer: row.deployer,
             abi,
+            recorded_at: row.recorded_at,
+            registration: row.registration,
         }
     }
 

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256};
 use cloister_types::UnixMillis;
 use sqlx::PgPool;
 
-use super::{corrupt, to_millis};
+use super::{corrupt, from_millis, to_millis};
 
 /// A contract as the registry holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,36 @@ pub struct Registered {
     pub template: String,
     /// JSON ABI, when one was attached.
     pub abi: Option<String>,
+    /// When its deployment was recorded.
+    pub recorded_at: UnixMillis,
+    /// Who attached template and ABI last, when somebody has.
+    pub registration: Option<Registration>,
+}
+
+/// Who attached template and ABI to a contract, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// When.
+    pub at: UnixMillis,
+    /// Issuer of the principal.
+    pub issuer: String,
+    /// Subject of the principal.
+    pub subject: String,
+}
+
+/// What is attached to a contract.
+#[derive(Debug)]
+pub struct Attachment<'a> {
+    /// The contract.
+    pub contract: Address,
+    /// Policy template.
+    pub template: &'a str,
+    /// JSON ABI; without it the template's.
+    pub abi: Option<&'a str>,
+    /// Who attaches it, and when.
+    pub registration: Registration,
+    /// When it was registered last, as it was decided about.
+    pub seen: Option<UnixMillis>,
 }
 
 /// A deployment that was handed to the sequencer.
@@ -38,7 +68,42 @@ pub struct Deployment {
     pub desk: Option<String>,
 }
 
-type RegisteredRow = (Vec<u8>, Option<String>, Vec<u8>, String, Option<String>);
+#[derive(sqlx::FromRow)]
+struct RegisteredRow {
+    address: Vec<u8>,
+    desk: Option<String>,
+    deployer: Vec<u8>,
+    template: String,
+    abi: Option<String>,
+    recorded_at_ms: i64,
+    registered_at_ms: Option<i64>,
+    registered_issuer: Option<String>,
+    registered_subject: Option<String>,
+}
+
+impl RegisteredRow {
+    fn read(self) -> sqlx::Result<Registered> {
+        let who = (self.registered_issuer, self.registered_subject);
+        let registration = match (self.registered_at_ms, who) {
+            (Some(at), (Some(issuer), Some(subject))) => Some(Registration {
+                at: from_millis(at),
+                issuer,
+                subject,
+            }),
+            _ => None,
+        };
+        Ok(Registered {
+            address: address(&self.address, "contracts.address")?,
+            desk: self.desk,
+            deployer: address(&self.deployer, "contracts.deployer")?,
+            template: self.template,
+            abi: self.abi,
+            recorded_at: from_millis(self.recorded_at_ms),
+            registration,
+        })
+    }
+}
+
 type DeploymentRow = (Vec<u8>, Vec<u8>, String, String, Vec<u8>, Option<String>);
 
 fn address(bytes: &[u8], what: &'static str) -> sqlx::Result<Address> {
@@ -52,22 +117,14 @@ fn address(bytes: &[u8], what: &'static str) -> sqlx::Result<Address> {
 pub async fn find(pool: &PgPool, addresses: &[Address]) -> sqlx::Result<Vec<Registered>> {
     let keys: Vec<&[u8]> = addresses.iter().map(|address| address.as_slice()).collect();
     let rows: Vec<RegisteredRow> = sqlx::query_as(
-        "SELECT address, desk, deployer, template, abi FROM contracts WHERE address = ANY($1)",
+        "SELECT address, desk, deployer, template, abi, recorded_at_ms, registered_at_ms,
+                registered_issuer, registered_subject
+         FROM contracts WHERE address = ANY($1)",
     )
     .bind(keys)
     .fetch_all(pool)
     .await?;
-    rows.into_iter()
-        .map(|(at, desk, deployer, template, abi)| {
-            Ok(Registered {
-                address: address(&at, "contracts.address")?,
-                desk,
-                deployer: address(&deployer, "contracts.deployer")?,
-                template,
-                abi,
-            })
-        })
-        .collect()
+    rows.into_iter().map(RegisteredRow::read).collect()
 }
 
 /// Notes a deployment before it is submitted.
@@ -165,21 +222,31 @@ pub async fn forget(pool: &PgPool, transaction: B256) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Attaches template and ABI to a registered contract. `Ok(false)`: there is none.
+/// Attaches template and ABI to a contract. `Ok(false)`: there is none, or somebody else has
+/// registered it since it was decided who may.
 ///
 /// # Errors
 /// The database.
-pub async fn attach(
-    pool: &PgPool,
-    contract: Address,
-    template: &str,
-    abi: Option<&str>,
-) -> sqlx::Result<bool> {
-    let changed = sqlx::query("UPDATE contracts SET template = $2, abi = $3 WHERE address = $1")
-        .bind(contract.as_slice())
-        .bind(template)
-        .bind(abi)
-        .execute(pool)
-        .await?;
+pub async fn attach(pool: &PgPool, attachment: &Attachment<'_>) -> sqlx::Result<bool> {
+    let Registration {
+        at,
+        issuer,
+        subject,
+    } = &attachment.registration;
+    let changed = sqlx::query(
+        "UPDATE contracts
+         SET template = $2, abi = $3, registered_at_ms = greatest($4, registered_at_ms + 1),
+             registered_issuer = $5, registered_subject = $6
+         WHERE address = $1 AND registered_at_ms IS NOT DISTINCT FROM $7",
+    )
+    .bind(attachment.contract.as_slice())
+    .bind(attachment.template)
+    .bind(attachment.abi)
+    .bind(to_millis(*at))
+    .bind(issuer)
+    .bind(subject)
+    .bind(attachment.seen.map(to_millis))
+    .execute(pool)
+    .await?;
     Ok(changed.rows_affected() == 1)
 }

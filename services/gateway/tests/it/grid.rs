@@ -41,7 +41,9 @@ fn sample(method: Method, wallet: &Wallet) -> Value {
         | M::EthGetBlockTransactionCountByNumber => json!(["latest"]),
         M::EthGetLogs | M::EthNewFilter => json!([{}]),
         M::CloisterExplain => json!(["call"]),
-        M::CloisterGetStateProof | M::CloisterRegisterContract => json!([NOWHERE]),
+        M::CloisterGetStateProof | M::CloisterRegisterContract | M::CloisterGetContract => {
+            json!([NOWHERE])
+        }
         M::CloisterGetProofJob
         | M::CloisterRetryProofJob
         | M::CloisterDiscardProofJob

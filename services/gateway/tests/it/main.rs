@@ -7,6 +7,7 @@
 )]
 
 mod chain;
+mod contracts;
 mod deployments;
 mod faults;
 mod grid;

@@ -102,7 +102,11 @@ async fn hidden_and_absent_are_indistinguishable() {
     alike(&bob, "eth_call", from(treasury.address()), from(NOWHERE)).await;
     let logs = |of: Address| json!([{"fromBlock": "0x0", "toBlock": "latest", "address": of}]);
     alike(&bob, "eth_getLogs", logs(token), logs(NOWHERE)).await;
-    for method in ["cloister_registerContract", "cloister_getStateProof"] {
+    for method in [
+        "cloister_registerContract",
+        "cloister_getContract",
+        "cloister_getStateProof",
+    ] {
         alike(&bob, method, json!([token]), json!([NOWHERE])).await;
     }
     for method in [

@@ -154,8 +154,9 @@ fn words(rule: &str) -> Option<(&'static str, &'static str)> {
             "nothing: link it by signing a challenge (POST /wallets/challenge)",
         ),
         Action::RegisterContract => (
-            "the contract is not one that you deployed for your desk",
-            "its deployer or an operator to register it",
+            "the contract is not one that you deployed for your desk within the last hour and that \
+             nobody has registered yet, or it is one of your desk that was",
+            "an operator or compliance officer of another desk, or of none, to register it",
         ),
         Action::Administer => (
             "the operation is for those who run the installation",
