@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand};
 use cloister_settings::SecretFile;
 use cloister_signer::KeySource;
 
 use crate::commands::audit::{Anchor, SourceArguments};
+use crate::commands::contract::RegisterArguments;
 use crate::commands::disclose::DiscloseCommand;
 use crate::commands::l1::DeployArguments;
 use crate::commands::verify::VerifyArguments;
@@ -70,6 +72,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: L1Command,
     },
+    /// Say what a contract on the chain is, and show it
+    Contract {
+        /// What to do
+        #[command(subcommand)]
+        command: ContractCommand,
+    },
     /// Link wallets to yourself
     Wallet {
         /// What to do
@@ -118,6 +126,24 @@ pub(crate) enum L1Command {
     /// Deploy timelock, verifier router and Rollup for a new installation
     Deploy(Box<DeployArguments>),
 }
+
+/// `cloister contract …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractCommand {
+    /// Attach an ABI, a policy template or both, so that policies know its functions
+    #[command(after_help = REGISTER_HELP)]
+    Register(RegisterArguments),
+    /// Show owner, template and functions of a contract of your desk
+    Show {
+        /// Its address
+        address: Address,
+    },
+}
+
+/// What `cloister contract register --help` says at the end.
+const REGISTER_HELP: &str = "Who deployed a contract registers it once, within an hour; later changes \
+    are for an operator\nor compliance officer of another desk, or of none.\n\nExample:\n  \
+    cloister contract register 0x… --abi out/Token.sol/Token.json --template erc20";
 
 /// `cloister wallet …`
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod batch;
+pub(crate) mod contract;
 pub(crate) mod disclose;
 pub(crate) mod l1;
 pub(crate) mod rpc_proxy;

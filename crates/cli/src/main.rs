@@ -23,7 +23,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, AuditCommand, BatchCommand, Command, L1Command, WalletCommand};
+use arguments::{
+    Arguments, AuditCommand, BatchCommand, Command, ContractCommand, L1Command, WalletCommand,
+};
 use error::CliError;
 use http::Api;
 use session::SessionStore;
@@ -109,6 +111,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         } => {
             commands::l1::deploy(*arguments).await?;
         }
+        Command::Contract { command } => match command {
+            ContractCommand::Register(arguments) => {
+                commands::contract::register(&home.api()?, &arguments).await?;
+            }
+            ContractCommand::Show { address } => {
+                commands::contract::show(&home.api()?, address).await?;
+            }
+        },
         Command::Disclose { command } => commands::disclose::run(&home.api()?, command).await?,
         Command::Wallet { command } => match command {
             WalletCommand::Link { key } => {

@@ -6,7 +6,7 @@ use cloister_test_kit::stack::Stack;
 use serde_json::{Value, json};
 
 use crate::support::{
-    NOWHERE, code, deploy, person, refusal, rows, stack, token, transfer, transfer_data,
+    NOWHERE, cli, code, deploy, person, refusal, rows, stack, token, transfer, transfer_data,
 };
 
 const REGISTER: &str = "cloister_registerContract";
@@ -122,4 +122,59 @@ async fn an_abi_gives_no_function_of_a_template_another_meaning() {
             assert!(message.contains("`transfer(address,uint256)`"), "{message}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_tool_registers_a_contract_and_shows_it() {
+    let stack = stack().await;
+    let (alice, mut wallet) = person(&stack, &stack.people.alice).await;
+    let contract = deploy(&alice, &mut wallet, token()).await.to_string();
+    let tool = cli(&stack, "alice", &alice);
+    let show = ["contract", "show", &contract];
+    let shown: Value = serde_json::from_str(&tool.run(show).await.unwrap()).unwrap();
+    assert_eq!(shown["registered"], Value::Null, "{shown}");
+    assert_eq!(shown["desk"], "rates", "{shown}");
+
+    let file = tool.file("Token.json");
+    let artifact = json!({"abi": abi(&[("sweep", &[])]), "bytecode": "0x"});
+    std::fs::write(&file, artifact.to_string()).unwrap();
+    let file = file.display().to_string();
+    let register = |template| {
+        [
+            "contract",
+            "register",
+            &contract,
+            "--abi",
+            &file,
+            "--template",
+            template,
+        ]
+        .map(str::to_owned)
+    };
+    let wrong = tool.run(register("erc9999")).await.unwrap_err();
+    let wrong = format!("{wrong:#}");
+    assert!(
+        wrong.contains("`erc9999` is not a template: use one of access"),
+        "{wrong}"
+    );
+    let said = tool.run(register("erc721")).await.unwrap();
+    let expected = format!("registered {contract}: template erc721, desk rates, 1 functions\n");
+    assert_eq!(said, expected);
+    let again = format!("{:#}", tool.run(register("erc721")).await.unwrap_err());
+    assert!(
+        again.contains("no policy permits `register_contract` here"),
+        "{again}"
+    );
+
+    let shown: Value = serde_json::from_str(&tool.run(show).await.unwrap()).unwrap();
+    assert_eq!(shown["registered"]["subject"], "alice", "{shown}");
+    assert_eq!(shown["functions"], json!(["sweep()"]), "{shown}");
+    // SGW-2: another desk's is like none.
+    let bob = Client::login(&stack, &stack.people.bob).await.unwrap();
+    let [there, nowhere] = [contract.as_str(), &NOWHERE.to_string()].map(|at| json!([at]));
+    let there = bob.refused("cloister_getContract", there).await.unwrap();
+    assert_eq!(
+        there,
+        bob.refused("cloister_getContract", nowhere).await.unwrap()
+    );
 }

@@ -1,7 +1,9 @@
 //! A stack without Ethereum, and small contracts written by hand.
 
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
+use cloister_test_kit::cli::Cli;
 use cloister_test_kit::client::{Client, Wallet};
+use cloister_test_kit::pki;
 use cloister_test_kit::service::ServiceName;
 use cloister_test_kit::stack::{Options, Stack};
 use serde_json::{Value, json};
@@ -112,6 +114,15 @@ pub(crate) async fn code(client: &Client, method: &str, params: Value) -> String
 /// Refusal of a raw transaction.
 pub(crate) async fn refusal(client: &Client, raw: &str) -> String {
     code(client, "eth_sendRawTransaction", json!([raw])).await
+}
+
+/// `cloister` in the hands of somebody who is logged in as `client` is.
+pub(crate) fn cli(stack: &Stack, name: &str, client: &Client) -> Cli {
+    let cli = Cli::new(stack, name).unwrap();
+    let session = json!({"access_token": client.token().unwrap(), "refresh_token": null,
+        "expires_at": 9_999_999_999_u64});
+    pki::write_secret(&cli.file("session.json"), &session.to_string()).unwrap();
+    cli
 }
 
 /// The newest rows of the audit ledger: principal, method, outcome, rule.
