@@ -78,6 +78,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ContractCommand,
     },
+    /// Take sessions and tokens out of use
+    Session {
+        /// What to do
+        #[command(subcommand)]
+        command: SessionCommand,
+    },
     /// Link wallets to yourself
     Wallet {
         /// What to do
@@ -144,6 +150,19 @@ pub(crate) enum ContractCommand {
 const REGISTER_HELP: &str = "Who deployed a contract registers it once, within an hour; later changes \
     are for an operator\nor compliance officer of another desk, or of none.\n\nExample:\n  \
     cloister contract register 0x… --abi out/Token.sol/Token.json --template erc20";
+
+/// `cloister session …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// End a person's browser sessions and refuse the tokens they hold; for operators and compliance
+    Revoke {
+        /// The person, as the identity provider names them (the token's subject)
+        subject: String,
+        /// The identity provider [default: your own]
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
+    },
+}
 
 /// `cloister wallet …`
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ pub(crate) mod contract;
 pub(crate) mod disclose;
 pub(crate) mod l1;
 pub(crate) mod rpc_proxy;
+pub(crate) mod session;
 pub(crate) mod verify;
 pub(crate) mod wallet;
 

@@ -24,7 +24,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::{
-    Arguments, AuditCommand, BatchCommand, Command, ContractCommand, L1Command, WalletCommand,
+    Arguments, AuditCommand, BatchCommand, Command, ContractCommand, L1Command, SessionCommand,
+    WalletCommand,
 };
 use error::CliError;
 use http::Api;
@@ -119,6 +120,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
                 commands::contract::show(&home.api()?, address).await?;
             }
         },
+        Command::Session {
+            command: SessionCommand::Revoke { subject, issuer },
+        } => commands::session::revoke(&home.api()?, &subject, issuer.as_deref()).await?,
         Command::Disclose { command } => commands::disclose::run(&home.api()?, command).await?,
         Command::Wallet { command } => match command {
             WalletCommand::Link { key } => {

@@ -53,4 +53,4 @@ pub use jose::{Algorithm, MAX_TOKEN_BYTES};
 pub use login::{Callback, LoginClient, LoginError, LoginSecrets, LoginTokens};
 pub use oauth::{ClientCredentials, OAuthError};
 pub use provider::{Metadata, Provider, ProviderError};
-pub use verifier::{TokenError, Verifier, VerifierOptions};
+pub use verifier::{SKEW_S, TokenError, Verifier, VerifierOptions};

@@ -10,7 +10,7 @@ use crate::jose::{MAX_TOKEN_BYTES, Unverified};
 use crate::provider::{Provider, ProviderError};
 
 /// How far the provider's clock and ours may be apart, in seconds.
-pub(crate) const SKEW_S: u64 = 30;
+pub const SKEW_S: u64 = 30;
 
 /// Why a token is not accepted.
 #[derive(Debug, Error)]

@@ -130,6 +130,26 @@ COMMENT ON COLUMN public.logins.nonce IS 'What the ID token must repeat.';
 
 COMMENT ON COLUMN public.logins.code_verifier IS 'PKCE code verifier (RFC 7636).';
 
+CREATE TABLE public.revocations (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    revoked_at_ms bigint NOT NULL,
+    by_issuer text NOT NULL,
+    by_subject text NOT NULL
+);
+
+COMMENT ON TABLE public.revocations IS 'Principals whose sessions and tokens were revoked; what began before is refused until it ends by itself.';
+
+COMMENT ON COLUMN public.revocations.issuer IS 'OpenID Connect issuer of the principal.';
+
+COMMENT ON COLUMN public.revocations.subject IS 'Subject of the principal at that issuer.';
+
+COMMENT ON COLUMN public.revocations.revoked_at_ms IS 'When it was revoked last.';
+
+COMMENT ON COLUMN public.revocations.by_issuer IS 'Issuer of the principal who revoked.';
+
+COMMENT ON COLUMN public.revocations.by_subject IS 'Subject of the principal who revoked.';
+
 CREATE TABLE public.sessions (
     token_hash bytea NOT NULL,
     issuer text NOT NULL,
@@ -191,6 +211,9 @@ ALTER TABLE ONLY public.deployments
 
 ALTER TABLE ONLY public.logins
     ADD CONSTRAINT logins_pkey PRIMARY KEY (state_hash);
+
+ALTER TABLE ONLY public.revocations
+    ADD CONSTRAINT revocations_pkey PRIMARY KEY (issuer, subject);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);

@@ -7,10 +7,11 @@ use alloy_primitives::Address;
 use cloister_authz::Engine;
 use cloister_store_pg::Database;
 use cloister_store_pg::ledger::Ledger;
-use cloister_types::Clock;
+use cloister_types::{Clock, UnixMillis};
 
 use crate::config::{LimitsSection, SessionSection};
 use crate::rpc::{Code, RpcError};
+use crate::store::principals;
 use crate::upstream::prover::Prover;
 use crate::upstream::sequencer::Sequencer;
 
@@ -75,7 +76,8 @@ pub struct App {
 }
 
 impl App {
-    /// The caller that a token's or a session's claims describe, with the wallets of now.
+    /// The caller that a token's or a session's claims describe, with the wallets of now. `None`:
+    /// what `began` then was revoked since (SGW-17).
     ///
     /// # Errors
     /// The database is away.
@@ -84,12 +86,16 @@ impl App {
         (issuer, subject): (&str, &str),
         claims: &[String],
         session: String,
-    ) -> Result<Caller, RpcError> {
-        let wallets = crate::store::wallets::of(self.database.pool(), issuer, subject)
-            .await
-            .map_err(|error| failure::database(&error))?;
+        began: UnixMillis,
+    ) -> Result<Option<Caller>, RpcError> {
+        let standing = principals::standing(self.database.pool(), (issuer, subject)).await;
+        let standing = standing.map_err(|error| failure::database(&error))?;
+        if standing.revoked_at.is_some_and(|at| at >= began) {
+            return Ok(None);
+        }
+        let wallets = standing.wallets;
         let principal = self.claims.principal(issuer, subject, claims, wallets);
-        Ok(Caller { principal, session })
+        Ok(Some(Caller { principal, session }))
     }
 
     /// In whose name a call runs: `from` must be a linked wallet; without it (or with the zero

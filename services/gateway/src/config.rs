@@ -204,7 +204,8 @@ impl LimitsSection {
 pub struct SessionSection {
     /// A session ends this long after its last use.
     pub idle_s: u64,
-    /// A session ends this long after the login, whatever happens.
+    /// A session ends this long after the login, whatever happens. Until then it keeps the groups
+    /// that the provider named at the login.
     pub absolute_s: u64,
     /// A login must come back from the provider within this time.
     pub login_s: u64,
@@ -216,7 +217,7 @@ impl Default for SessionSection {
     fn default() -> Self {
         Self {
             idle_s: 30 * 60,
-            absolute_s: 12 * 60 * 60,
+            absolute_s: 8 * 60 * 60,
             login_s: 600,
             challenge_s: 600,
         }
@@ -334,7 +335,14 @@ impl Validate for SessionSection {
             ("login_s", self.login_s, 60 * 60),
             ("challenge_s", self.challenge_s, 60 * 60),
         ];
-        within("session", &all)
+        within("session", &all)?;
+        if self.idle_s > self.absolute_s {
+            return Err(SettingsError::invalid(
+                "session.idle_s",
+                "must not be more than session.absolute_s",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -406,6 +414,7 @@ mod tests {
         assert!(refusal("id = 1331", "id = 0").contains("chain.id"));
         assert!(refusal("max_batch = 100", "max_batch = 0").contains("limits.max_batch"));
         assert!(refusal("idle_s = 1800", "idle_s = 0").contains("session.idle_s"));
+        assert!(refusal("idle_s = 1800", "idle_s = 28801").contains("session.idle_s"));
         assert!(refusal("role = \"trader\"", "role = \"king\"").contains("`king` is not a role"));
         let plain = refusal(
             "https://gateway.bank.example/",

@@ -120,6 +120,7 @@ methods! {
     CloisterGetStateProof = "cloister_getStateProof" => Policy,
     CloisterRegisterContract = "cloister_registerContract" => Policy,
     CloisterGetContract = "cloister_getContract" => Policy,
+    CloisterRevokeSessions = "cloister_revokeSessions" => Policy,
     CloisterSealBatch = "cloister_sealBatch" => Policy,
     CloisterListProofJobs = "cloister_listProofJobs" => Policy,
     CloisterGetProofJob = "cloister_getProofJob" => Policy,

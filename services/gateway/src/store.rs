@@ -2,6 +2,7 @@
 
 pub mod contracts;
 pub mod logins;
+pub mod principals;
 pub mod sessions;
 pub mod wallets;
 

@@ -4,6 +4,8 @@ use alloy_primitives::{B256, hex};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use cloister_audit::Outcome;
+use cloister_oidc::SKEW_S;
+use cloister_types::UnixMillis;
 use sha2::{Digest as _, Sha256};
 
 use super::Gateway;
@@ -80,8 +82,11 @@ async fn by_token(gateway: &Gateway, token: &str) -> Result<Sender, RpcError> {
         .unwrap_or_else(|| fingerprint(token));
     let groups: Vec<_> = token_claims.groups.iter().cloned().collect();
     let who = (token_claims.issuer.as_str(), token_claims.subject.as_str());
-    let caller = gateway.app.caller(who, &groups, session).await?;
-    Ok(Sender::Known(Box::new(caller)))
+    // The provider's clock may be ahead of ours: the token may be this much older.
+    let began_s = token_claims.issued_at.saturating_sub(SKEW_S);
+    let began = UnixMillis(began_s.saturating_mul(1_000));
+    let caller = gateway.app.caller(who, &groups, session, began).await?;
+    Ok(known(who, caller))
 }
 
 async fn by_session(
@@ -105,10 +110,14 @@ async fn by_session(
         return Ok(Sender::Refused("the session has ended".to_owned()));
     };
     let who = (session.issuer.as_str(), session.subject.as_str());
-    let caller = app
-        .caller(who, &session.claims, fingerprint(cookie))
-        .await?;
-    Ok(Sender::Known(Box::new(caller)))
+    let named = fingerprint(cookie);
+    let caller = app.caller(who, &session.claims, named, session.began_at);
+    Ok(known(who, caller.await?))
+}
+
+fn known((issuer, subject): (&str, &str), caller: Option<Caller>) -> Sender {
+    let refused = || Sender::Refused(format!("`{issuer}|{subject}` was revoked"));
+    caller.map_or_else(refused, |caller| Sender::Known(Box::new(caller)))
 }
 
 /// Browsers send `Origin` with every request that changes something; a session is not taken from a

@@ -12,7 +12,7 @@ use super::identity::Caller;
 use super::methods::history::By::{Hash, Number};
 use super::methods::history::Form::{Object, Raw, Receipt};
 use super::methods::{
-    Answer, accounts, batches, chain, contracts, execute, history, logs, own, proofs, send,
+    Answer, accounts, batches, chain, contracts, execute, history, logs, own, proofs, send, sessions,
 };
 use super::op::Op;
 use crate::method::{Exposure, Method};
@@ -148,6 +148,7 @@ async fn serve(op: &Op<'_>, method: Method, params: &Params<'_>) -> Answer {
         M::CloisterGetStateProof => batches::state_proof(op, params).await,
         M::CloisterRegisterContract => contracts::register(op, params).await,
         M::CloisterGetContract => contracts::show(op, params).await,
+        M::CloisterRevokeSessions => sessions::revoke(op, params).await,
         M::CloisterSealBatch => batches::seal(op).await,
         M::CloisterListProofJobs => proofs::list(op, params).await,
         M::CloisterGetProofJob => proofs::show(op, params).await,

@@ -19,6 +19,7 @@ pub mod logs;
 pub mod own;
 pub mod proofs;
 pub mod send;
+pub mod sessions;
 
 /// What a method answers.
 pub type Answer = Result<Box<RawValue>, RpcError>;

@@ -78,14 +78,27 @@ impl<'a> Op<'a> {
     /// away.
     pub async fn authorize<R: Ask>(&self, ask: R) -> Result<Authorized<R>, RpcError> {
         let resource = ask.resource_text();
+        self.authorize_about(ask, &resource).await
+    }
+
+    /// Decides as [`Op::authorize`] does; the row names `resource`, where the policy's own is less
+    /// than what is to be remembered.
+    ///
+    /// # Errors
+    /// As [`Op::authorize`].
+    pub async fn authorize_about<R: Ask>(
+        &self,
+        ask: R,
+        resource: &str,
+    ) -> Result<Authorized<R>, RpcError> {
         match self.app.engine.authorize(&self.caller.principal, ask) {
             Ok(allowed) => {
-                self.record(allowed.decision(), &resource, Outcome::Allowed)
+                self.record(allowed.decision(), resource, Outcome::Allowed)
                     .await?;
                 Ok(allowed)
             }
             Err(denied) => {
-                self.record(&denied.decision, &resource, Outcome::Denied)
+                self.record(&denied.decision, resource, Outcome::Denied)
                     .await?;
                 Err(RpcError::denied(denied.decision.action().as_str()))
             }
@@ -228,6 +241,7 @@ pub fn group(method: Method) -> MethodGroup {
         Method::CloisterWhoami
         | Method::CloisterExplain
         | Method::CloisterRegisterContract
-        | Method::CloisterGetContract => MethodGroup::Own,
+        | Method::CloisterGetContract
+        | Method::CloisterRevokeSessions => MethodGroup::Own,
     }
 }

@@ -19,6 +19,8 @@ pub struct Session {
     pub name: String,
     /// Values of the configured claim.
     pub claims: Vec<String>,
+    /// When the person logged in.
+    pub began_at: UnixMillis,
     /// Absolute end.
     pub expires_at: UnixMillis,
 }
@@ -27,14 +29,9 @@ pub struct Session {
 ///
 /// # Errors
 /// The database.
-pub async fn open(
-    pool: &PgPool,
-    token_hash: [u8; 32],
-    session: &Session,
-    now: UnixMillis,
-) -> sqlx::Result<()> {
+pub async fn open(pool: &PgPool, token_hash: [u8; 32], session: &Session) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM sessions WHERE expires_at_ms <= $1")
-        .bind(to_millis(now))
+        .bind(to_millis(session.began_at))
         .execute(pool)
         .await?;
     sqlx::query(
@@ -47,14 +44,14 @@ pub async fn open(
     .bind(&session.subject)
     .bind(&session.name)
     .bind(&session.claims)
-    .bind(to_millis(now))
+    .bind(to_millis(session.began_at))
     .bind(to_millis(session.expires_at))
     .execute(pool)
     .await?;
     Ok(())
 }
 
-type Row = (String, String, String, Vec<String>, i64, i64);
+type Row = (String, String, String, Vec<String>, i64, i64, i64);
 
 /// Finds a session that is neither past its end nor idle for longer than `idle_ms`, and notes the
 /// use.
@@ -69,7 +66,8 @@ pub async fn find(
 ) -> sqlx::Result<Option<Session>> {
     let oldest_use = UnixMillis(now.0.saturating_sub(idle_ms));
     let row: Option<Row> = sqlx::query_as(
-        "SELECT issuer, subject, name, claims, expires_at_ms, last_used_at_ms FROM sessions
+        "SELECT issuer, subject, name, claims, created_at_ms, expires_at_ms, last_used_at_ms
+         FROM sessions
          WHERE token_hash = $1 AND expires_at_ms > $2 AND last_used_at_ms > $3",
     )
     .bind(&token_hash[..])
@@ -77,7 +75,7 @@ pub async fn find(
     .bind(to_millis(oldest_use))
     .fetch_optional(pool)
     .await?;
-    let Some((issuer, subject, name, claims, expires_at, last_used)) = row else {
+    let Some((issuer, subject, name, claims, began_at, expires_at, last_used)) = row else {
         return Ok(None);
     };
     if now.0.saturating_sub(from_millis(last_used).0) > TOUCH_EVERY_MS.min(idle_ms / 2) {
@@ -92,6 +90,7 @@ pub async fn find(
         subject,
         name,
         claims,
+        began_at: from_millis(began_at),
         expires_at: from_millis(expires_at),
     }))
 }

@@ -1,12 +1,10 @@
 //! Wallets and the challenges by which they are linked.
 
-use std::collections::BTreeSet;
-
 use alloy_primitives::Address;
 use cloister_types::UnixMillis;
 use sqlx::PgPool;
 
-use super::{corrupt, to_millis};
+use super::to_millis;
 
 /// Most challenges that one principal may hold open.
 const MAX_OPEN_CHALLENGES: i64 = 20;
@@ -29,22 +27,6 @@ pub enum LinkError {
     /// The database.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
-}
-
-/// The wallets of one principal.
-///
-/// # Errors
-/// The database.
-pub async fn of(pool: &PgPool, issuer: &str, subject: &str) -> sqlx::Result<BTreeSet<Address>> {
-    let rows: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT address FROM wallets WHERE issuer = $1 AND subject = $2")
-            .bind(issuer)
-            .bind(subject)
-            .fetch_all(pool)
-            .await?;
-    rows.iter()
-        .map(|row| Address::try_from(row.as_slice()).map_err(|_| corrupt("wallets.address")))
-        .collect()
 }
 
 /// Notes a nonce that was given to a principal. `Ok(false)`: it holds too many open ones.

@@ -40,6 +40,7 @@ fn sample(method: Method, wallet: &Wallet) -> Value {
         | M::EthGetBlockReceipts
         | M::EthGetBlockTransactionCountByNumber => json!(["latest"]),
         M::EthGetLogs | M::EthNewFilter => json!([{}]),
+        M::CloisterRevokeSessions => json!(["nobody"]),
         M::CloisterExplain => json!(["call"]),
         M::CloisterGetStateProof | M::CloisterRegisterContract | M::CloisterGetContract => {
             json!([NOWHERE])

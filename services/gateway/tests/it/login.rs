@@ -8,20 +8,20 @@ use sqlx::{Connection as _, Executor as _};
 
 use crate::support::{rows, stack};
 
-struct Browser {
+pub(crate) struct Browser {
     http: Client,
     url: String,
 }
 
 impl Browser {
-    fn new(stack: &Stack) -> Self {
+    pub(crate) fn new(stack: &Stack) -> Self {
         Self {
             http: stack.provider().unwrap().browser().unwrap(),
             url: stack.gateway_url(),
         }
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         let answer = self
             .http
             .get(format!("{}{path}", self.url))
@@ -38,6 +38,13 @@ impl Browser {
             .post(format!("{}{path}", self.url))
             .header("origin", origin);
         request.json(body).send().await.unwrap().status()
+    }
+
+    /// Logs alice in.
+    pub(crate) async fn login(&self, stack: &Stack) {
+        let callback = self.come_back(stack).await;
+        let answer = self.http.get(&callback).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     }
 
     /// Goes to the provider and back; the address that the provider sends the browser to.
@@ -75,7 +82,7 @@ fn session_secret(answer: &Response) -> String {
         "HttpOnly",
         "SameSite=Strict",
         "Path=/",
-        "Max-Age=43200",
+        "Max-Age=28800",
     ] {
         assert!(session.contains(property), "{property} is not in {session}");
     }

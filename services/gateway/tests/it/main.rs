@@ -14,6 +14,7 @@ mod grid;
 mod login;
 mod readiness;
 mod requests;
+mod sessions;
 mod support;
 mod visibility;
 mod wallets;

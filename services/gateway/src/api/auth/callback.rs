@@ -99,13 +99,18 @@ async fn open(gateway: &Gateway, id: IdToken) -> Result<Response, Problem> {
         issuer: id.issuer,
         subject: id.subject,
         claims: id.groups.into_iter().collect(),
+        began_at: now,
         expires_at: UnixMillis(now.0.saturating_add(absolute_s.saturating_mul(1_000))),
     };
     let who = (session.issuer.as_str(), session.subject.as_str());
-    let caller = app.caller(who, &session.claims, "login".to_owned()).await?;
+    let caller = app.caller(who, &session.claims, "login".to_owned(), now);
+    let Some(caller) = caller.await? else {
+        let words = "you were logged out at this moment: begin again at /auth/login";
+        return Err(refused(gateway, "revoked at the login", words).await);
+    };
     let op = Op::new(app, &caller, NAME, B256::ZERO);
     op.record_rule("login", "session", Outcome::Allowed).await?;
-    sessions::open(app.database.pool(), secret_hash(&token), &session, now)
+    sessions::open(app.database.pool(), secret_hash(&token), &session)
         .await
         .map_err(|error| failure::database(&error))?;
     let begun = set_cookie(SESSION_COOKIE, &token, absolute_s, "Strict");
