@@ -73,6 +73,15 @@ impl Frame {
         }
     }
 
+    /// How many entries are no requests.
+    #[must_use]
+    pub fn malformed(&self) -> usize {
+        match self {
+            Self::Single(item) => usize::from(item.is_err()),
+            Self::Batch(items) => items.iter().filter(|item| item.is_err()).count(),
+        }
+    }
+
     /// Never: an empty batch is refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -168,6 +168,22 @@ pub async fn caller(gateway: &Gateway, parts: &Parts, name: &str) -> Result<Call
     refuse(gateway, name, &reason, B256::ZERO).await
 }
 
+/// Records a request that could not be understood, which is about nothing: `what` says in which way.
+///
+/// # Errors
+/// The ledger is away.
+pub async fn malformed(
+    gateway: &Gateway,
+    caller: &Caller,
+    name: &str,
+    what: &str,
+    request_hash: B256,
+) -> Result<(), RpcError> {
+    Op::new(&gateway.app, caller, name, request_hash)
+        .record_rule("malformed", what, Outcome::Failed)
+        .await
+}
+
 /// Records that somebody could not be authenticated; the error is what to answer.
 ///
 /// # Errors

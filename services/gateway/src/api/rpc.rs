@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Gateway;
-use super::authenticate::{Sender, refuse, sender};
+use super::authenticate::{Sender, malformed, refuse, sender};
 use super::problem::{self, unauthenticated};
 use super::rate::{counted, take};
 use crate::app::identity::Caller;
@@ -21,6 +21,9 @@ use crate::app::rate::Counted;
 use crate::method::Method;
 use crate::metrics;
 use crate::rpc::{self, Code, Frame, Item, Response, RpcError};
+
+/// What the ledger calls a body of which no request is known.
+const NAME: &str = "POST /";
 
 /// Answers a body of one request or a batch.
 pub async fn handle(
@@ -54,7 +57,12 @@ async fn answer(
     let caller = caller(gateway, peer, headers, &body).await?;
     let frame = match rpc::parse(&body, gateway.app.limits.frame()) {
         Ok(frame) => frame,
-        Err(error) => return Err((StatusCode::OK, error)),
+        Err(error) => {
+            let caller = caller.map_or_else(Caller::anonymous, |caller| *caller);
+            take(gateway, counted(&caller, peer), 1).map_err(too_many)?;
+            record(gateway, &caller, &body, error.code().as_str()).await?;
+            return Err((StatusCode::OK, error));
+        }
     };
     let caller = match caller {
         Some(caller) => *caller,
@@ -62,7 +70,27 @@ async fn answer(
         None => return Err(reject(gateway, peer, "no token", &body).await),
     };
     take(gateway, counted(&caller, peer), frame.len()).map_err(too_many)?;
+    let malformed = frame.malformed();
+    if malformed > 0 {
+        record(gateway, &caller, &body, &format!("entries:{malformed}")).await?;
+    }
     Ok(run(gateway, &caller, frame).await)
+}
+
+/// One row about all of a body that is no request, however much there is of it (SGW-5).
+async fn record(
+    gateway: &Gateway,
+    caller: &Caller,
+    body: &[u8],
+    what: &str,
+) -> Result<(), Refusal> {
+    malformed(gateway, caller, NAME, what, hash(body))
+        .await
+        .map_err(|error| (problem::status(error.code()), error))
+}
+
+fn hash(body: &[u8]) -> B256 {
+    B256::from(<[u8; 32]>::from(Sha256::digest(body)))
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
@@ -95,8 +123,7 @@ async fn reject(gateway: &Gateway, peer: IpAddr, reason: &str, body: &[u8]) -> R
     if let Err(error) = take(gateway, Counted::Address(peer), 1) {
         return too_many(error);
     }
-    let hash = B256::from(<[u8; 32]>::from(Sha256::digest(body)));
-    let refused = refuse::<()>(gateway, "POST /", reason, hash).await;
+    let refused = refuse::<()>(gateway, NAME, reason, hash(body)).await;
     let error = refused.err().unwrap_or_else(unauthenticated);
     (problem::status(error.code()), error)
 }

@@ -175,6 +175,7 @@ async fn a_refused_login_is_answered_only_with_its_row() {
     for path in [
         "/auth/callback",
         "/auth/callback?code=x&state=y",
+        "/auth/callback?state=x&state=y",
         &not_ours,
     ] {
         let path = path.strip_prefix(&browser.url).unwrap_or(path);

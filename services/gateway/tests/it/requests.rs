@@ -7,6 +7,7 @@ use cloister_test_kit::service::ServiceName;
 use cloister_test_kit::stack::Stack;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::support::{rows, stack};
 
@@ -148,6 +149,94 @@ async fn every_request_leaves_a_row_before_its_answer() {
         rows(&stack, 1).await,
         [row("eth_getBalance", 4, "rpc-any-role")]
     );
+}
+
+/// How many rows the ledger has.
+async fn count(stack: &Stack) -> usize {
+    rows(stack, 100_000).await.len()
+}
+
+#[tokio::test]
+async fn a_malformed_request_leaves_one_row() {
+    // Defends SGW-5.
+    let stack = stack().await;
+    let alice = Client::login(&stack, &stack.people.alice).await.unwrap();
+    let nobody = Client::new(&stack, None).unwrap();
+    let name = format!("{}|alice", stack.provider().unwrap().issuer());
+    let entry = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"});
+    let bodies = [
+        "{".to_owned(),
+        "[]".to_owned(),
+        "7".to_owned(),
+        r#"{"jsonrpc":"1.0","id":1,"method":"eth_chainId"}"#.to_owned(),
+        "[".repeat(100),
+        Value::from(vec![entry; 101]).to_string(),
+        Value::from(vec![7; 100]).to_string(),
+    ];
+    let mut expected = count(&stack).await;
+    for (client, who) in [(&alice, name.as_str()), (&nobody, "-")] {
+        for body in &bodies {
+            let (status, answer) = post(client, body.clone()).await;
+            assert_eq!(status, 200, "{body}: {answer}");
+            let row = rows(&stack, 1).await.remove(0);
+            let wanted = (
+                who.to_owned(),
+                "POST /".to_owned(),
+                4,
+                "malformed".to_owned(),
+            );
+            assert_eq!(row, wanted, "{body}");
+            expected += 1;
+            assert_eq!(count(&stack).await, expected, "{body}");
+        }
+    }
+    let http = stack.provider().unwrap().browser().unwrap();
+    let ask = async |method: Method, path: &str| {
+        let url = format!("{}{path}", stack.gateway_url());
+        let request = http
+            .request(method, url)
+            .bearer_auth(alice.token().unwrap());
+        request.body("{").send().await.unwrap().status()
+    };
+    for (method, path, endpoint) in [
+        (Method::POST, "/wallets", "POST /wallets"),
+        (
+            Method::POST,
+            "/wallets/challenge",
+            "POST /wallets/challenge",
+        ),
+        (Method::DELETE, "/wallets/0x1", "DELETE /wallets"),
+    ] {
+        let status = ask(method, path).await;
+        assert!(status.is_client_error(), "{endpoint}: {status}");
+        let row = rows(&stack, 1).await.remove(0);
+        let wanted = (name.clone(), endpoint.to_owned(), 4, "malformed".to_owned());
+        assert_eq!(row, wanted);
+        expected += 1;
+        assert_eq!(count(&stack).await, expected, "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_not_answered_without_its_row() {
+    // Defends SGW-5.
+    let stack = stack().await;
+    let alice = Client::login(&stack, &stack.people.alice).await.unwrap();
+    let database = &stack.databases.as_ref().unwrap().gateway;
+    let mut database = database.connect().await.unwrap();
+    let mut blocker = database.begin().await.unwrap();
+    blocker
+        .execute("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    for body in ["{", "7", "[7]"] {
+        let (status, answer) = post(&alice, body).await;
+        assert_eq!(status, 503, "{body}: {answer}");
+        assert_eq!(answer["error"]["data"]["part"], "audit ledger", "{body}");
+    }
+    let (status, answer) = alice.post_raw("/wallets", "{".to_owned()).await.unwrap();
+    assert_eq!(status, 503, "{answer}");
+    blocker.rollback().await.unwrap();
 }
 
 /// A gateway that lets everybody ask once a second, and twice after a pause.

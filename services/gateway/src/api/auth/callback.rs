@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -42,10 +43,13 @@ pub struct Answer {
 pub async fn handle(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(answer): Query<Answer>,
+    answer: Result<Query<Answer>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     rate::take(&gateway, Counted::Address(peer.ip()), 1)?;
+    let Ok(Query(answer)) = answer else {
+        return Err(no_such_login(&gateway).await);
+    };
     let (Some(state), Some(browser)) = (&answer.state, cookie(&headers, LOGIN_COOKIE)) else {
         return Err(no_such_login(&gateway).await);
     };

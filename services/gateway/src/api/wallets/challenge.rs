@@ -12,7 +12,7 @@ use cloister_authz::request::LinkWallet;
 use cloister_types::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::binding;
+use super::{binding, malformed};
 use crate::api::Gateway;
 use crate::api::authenticate;
 use crate::api::problem::Problem;
@@ -51,7 +51,10 @@ pub async fn handle(
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Json<Challenge>, Problem> {
     let caller = authenticate::caller(&gateway, &parts, NAME).await?;
-    let Json(Wanted { address }) = wanted.map_err(|error| malformed(&error))?;
+    let Json(Wanted { address }) = match wanted {
+        Ok(wanted) => wanted,
+        Err(error) => return Err(malformed(&gateway, &caller, NAME, &error).await),
+    };
     let app = &gateway.app;
     let now = app.clock.now();
     let op = Op::new(app, &caller, NAME, B256::ZERO);
@@ -85,9 +88,4 @@ pub async fn handle(
         nonce,
         expires_at: expires_at.seconds(),
     }))
-}
-
-/// A body that is not what the endpoint takes.
-pub(super) fn malformed(error: &JsonRejection) -> Problem {
-    Problem::new(error.status(), Code::InvalidParams, error.body_text())
 }

@@ -12,8 +12,7 @@ use cloister_audit::Outcome;
 use cloister_authz::request::LinkWallet;
 use serde::{Deserialize, Serialize};
 
-use super::binding;
-use super::challenge::malformed;
+use super::{binding, malformed};
 use crate::api::Gateway;
 use crate::api::authenticate;
 use crate::api::problem::Problem;
@@ -49,7 +48,10 @@ pub async fn handle(
     proof: Result<Json<Proof>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Linked>), Problem> {
     let caller = authenticate::caller(&gateway, &parts, NAME).await?;
-    let Json(Proof { message, signature }) = proof.map_err(|error| malformed(&error))?;
+    let Json(Proof { message, signature }) = match proof {
+        Ok(proof) => proof,
+        Err(error) => return Err(malformed(&gateway, &caller, NAME, &error).await),
+    };
     let app = &gateway.app;
     let now = app.clock.now();
     let op = Op::new(app, &caller, NAME, B256::from(secret_hash(&message)));

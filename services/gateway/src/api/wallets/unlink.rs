@@ -29,13 +29,14 @@ pub async fn handle(
     parts: Parts,
 ) -> Result<StatusCode, Problem> {
     let caller = authenticate::caller(&gateway, &parts, NAME).await?;
-    let Path(address) = address.map_err(|_| {
-        Problem::new(
+    let Ok(Path(address)) = address else {
+        authenticate::malformed(&gateway, &caller, NAME, "path", B256::ZERO).await?;
+        return Err(Problem::new(
             StatusCode::BAD_REQUEST,
             Code::InvalidParams,
             "the path must end in an address",
-        )
-    })?;
+        ));
+    };
     let op = Op::new(&gateway.app, &caller, NAME, B256::ZERO);
     let own = caller.principal.wallets.contains(&address);
     let outcome = if own {
