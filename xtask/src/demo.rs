@@ -2,9 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use std::time::Duration;
 
-use crate::{shell, tools};
+use anyhow::{Context as _, Result, bail};
+
+use crate::{engine, shell, tools};
+
+/// How long the demo waits for a build of the engine that may have nothing to do.
+const HEAD_START: Duration = Duration::from_secs(3);
+
+/// How often the build and the demo are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Programs that the demo runs.
 pub(crate) const PROGRAMS: [&str; 5] = [
@@ -15,13 +23,52 @@ pub(crate) const PROGRAMS: [&str; 5] = [
     "cloister-cli",
 ];
 
-/// Installs, builds, runs.
+/// Installs, builds, runs. The proof engine, which takes minutes the first time, is built behind the
+/// story unless it is there; the demo waits for it only where it needs it.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     tools::install(root)?;
     shell::step("building the services and the demo", || build(root))?;
+    let folder = root.join("target/demo");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let marker = folder.join("engine");
+    let _ = std::fs::remove_file(&marker);
+    let log = folder.join("engine-build.log");
+    let mut engine = engine::build_behind(root, &log)?;
+    eprintln!("the proof engine is built meanwhile: {}", log.display());
+    // Gives a build that has nothing to do the time to say so.
+    std::thread::sleep(HEAD_START);
+    let mut told = tell(&mut engine, &marker)?;
     let mut demo = shell::command(root, shell::target()?.join("debug/cloister-demo"))?;
-    demo.args(arguments);
-    shell::run(demo)
+    demo.arg("--engine")
+        .arg(&marker)
+        .arg("--engine-keys")
+        .arg(shell::cache()?.join("keys"))
+        .args(arguments);
+    let mut demo = demo.spawn().context("cannot start the demo")?;
+    loop {
+        if let Some(status) = demo.try_wait().context("cannot wait for the demo")? {
+            engine.stop();
+            if !status.success() {
+                bail!("the demo ended with {status}");
+            }
+            return Ok(());
+        }
+        told = told || tell(&mut engine, &marker)?;
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Tells the demo by `marker` when the engine's build has ended, and how.
+fn tell(engine: &mut engine::Behind, marker: &Path) -> Result<bool> {
+    let text = match engine.ended() {
+        None => return Ok(false),
+        Some(Ok(program)) => program.display().to_string(),
+        Some(Err(error)) => format!("error: {error:#}"),
+    };
+    std::fs::write(marker, format!("{text}\n"))
+        .with_context(|| format!("cannot write `{}`", marker.display()))?;
+    Ok(true)
 }
 
 fn build(root: &Path) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::shell;
 
@@ -61,8 +61,17 @@ impl Level {
     }
 }
 
+/// Proves with the engine, one test after the other: each takes much memory.
+pub(crate) fn test(root: &Path) -> Result<()> {
+    shell::step("proving (long)", || {
+        let mut command = cargo(root, &["test", "--test", "proving"])?;
+        command.args(["--", "--test-threads=1", "--nocapture"]);
+        shell::run(command)
+    })
+}
+
 /// `cargo COMMAND` over the engine's sources, with the engine's profile and processor level.
-pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
+fn cargo(root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
     // Without the file, as on another system than Linux, the plain build is right.
     let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
     let mut command = shell::cargo(root, arguments)?;
@@ -90,6 +99,67 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     program
         .canonicalize()
         .with_context(|| format!("cannot find `{}`", program.display()))
+}
+
+/// A build that goes on while something else is done.
+pub(crate) struct Behind {
+    child: std::process::Child,
+    log: PathBuf,
+    program: PathBuf,
+}
+
+/// Starts to build the engine, with low priority and its output in `log`.
+pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
+    let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
+    let output = || -> Result<std::fs::File> {
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write `{}`", log.display()))
+    };
+    let mut build = cargo(root, &["build", "--bins"])?;
+    let mut nice = std::process::Command::new("nice");
+    nice.arg("-n10").arg(build.get_program());
+    nice.args(build.get_args()).current_dir(root);
+    for (name, value) in build.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
+    build = nice;
+    let child = build
+        .stdout(output()?)
+        .stderr(output()?)
+        .spawn()
+        .context("cannot start the build of the proof engine")?;
+    Ok(Behind {
+        child,
+        log: log.to_path_buf(),
+        program: folder(level)?.join("engine/cloister-prover-engine"),
+    })
+}
+
+impl Behind {
+    /// Where the engine is, or why there is none; nothing while it is built.
+    pub(crate) fn ended(&mut self) -> Option<Result<PathBuf>> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) if status.success() => Some(Ok(self.program.clone())),
+            Ok(Some(status)) => Some(Err(anyhow!(
+                "the build ended with {status}; see `{}`",
+                self.log.display()
+            ))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Ends the build if it still goes on; what it has built so far is kept.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[cfg(test)]

@@ -214,6 +214,22 @@ fn l1(stack: &Stack, committer: bool) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// One engine at a time: a proof takes up to 10 GB.
+fn proving(stack: &Stack) -> String {
+    stack
+        .options
+        .engine
+        .as_ref()
+        .map_or_else(String::new, |engine| {
+            format!(
+                "[prover]\nengine = \"{}\"\nkey_cache = \"{}\"\nscratch = \"{}\"\nworkers = 1\n",
+                engine.program.display(),
+                engine.key_cache.display(),
+                stack.file("proving").display()
+            )
+        })
+}
+
 /// The configuration of one service as TOML; paths are relative to the stack's folder.
 pub(crate) fn of(stack: &Stack, name: ServiceName, admin: u16) -> anyhow::Result<String> {
     let common = common(stack, name, admin)?;
@@ -224,10 +240,11 @@ pub(crate) fn of(stack: &Stack, name: ServiceName, admin: u16) -> anyhow::Result
             format!("{common}{}", sequencer(stack))
         }
         ServiceName::Prover => format!(
-            "{common}{}{}{}",
+            "{common}{}{}{}{}",
             grpc_server(service, ports.prover),
             grpc_client(service, "sequencer", ports.sequencer),
-            l1(stack, true)?
+            l1(stack, true)?,
+            proving(stack)
         ),
         ServiceName::Gateway => format!(
             "{}{common}[chain]\nid = {CHAIN_ID}\n\n{}{}{}{}",

@@ -32,6 +32,17 @@ pub struct Options {
     pub batch_age_ms: u64,
     /// Lifetime of access tokens in seconds.
     pub access_token_seconds: u64,
+    /// What proves batches; without it they are committed only.
+    pub engine: Option<Engine>,
+}
+
+/// The proof engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// The program `cloister-prover-engine`.
+    pub program: PathBuf,
+    /// Folder for its keys, which take minutes to make.
+    pub key_cache: PathBuf,
 }
 
 impl Default for Options {
@@ -42,6 +53,7 @@ impl Default for Options {
             batch_blocks: 100,
             batch_age_ms: 3_600_000,
             access_token_seconds: 3_600,
+            engine: None,
         }
     }
 }
@@ -283,6 +295,19 @@ impl Stack {
         service.wait_ready(Duration::from_mins(1)).await?;
         self.services.push(service);
         Ok(())
+    }
+
+    /// Lets the prover, which runs already, prove: it is restarted with the engine.
+    ///
+    /// # Errors
+    /// When it does not stop in order or does not become ready again.
+    pub async fn start_proving(&mut self, engine: Engine) -> anyhow::Result<()> {
+        self.options.engine = Some(engine);
+        let prover = self.service(ServiceName::Prover)?;
+        prover.stop(Duration::from_mins(1)).await?;
+        self.services
+            .retain(|service| service.name() != ServiceName::Prover);
+        self.start_service(ServiceName::Prover).await
     }
 
     /// A running service.

@@ -3,6 +3,7 @@
 //! ```text
 //! main ──► start (Postgres, Ethereum, provider, services, contracts)
 //!     └──► story (log in, transact, be refused, oversee, anchor, disclose, verify)
+//!     └──► proving (the batch becomes one STARK, behind the story; verify it)
 //!     └──► report (progress on the terminal, summary.json)
 //! ```
 
@@ -14,11 +15,13 @@ use clap::Parser;
 use cloister_test_kit::stack::{Options, Stack};
 use cloister_test_kit::tools;
 
+mod proving;
 mod report;
 mod start;
 mod story;
 mod terminal;
 
+use proving::Proving;
 use report::Report;
 
 /// Starts Cloister on this machine with demo people and plays its story.
@@ -30,6 +33,12 @@ struct Arguments {
     /// Where to write the summary
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// A file that will hold the path of the proof engine once it is built, or why it could not be
+    #[arg(long, value_name = "FILE")]
+    engine: PathBuf,
+    /// Where the engine keeps its keys
+    #[arg(long, value_name = "FOLDER")]
+    engine_keys: PathBuf,
 }
 
 #[tokio::main]
@@ -38,7 +47,8 @@ async fn main() -> ExitCode {
     let summary = arguments
         .summary
         .unwrap_or_else(|| tools::checkout().join("target/demo/summary.json"));
-    match run(arguments.exit, &summary).await {
+    let proving = Proving::new(arguments.engine, arguments.engine_keys);
+    match run(arguments.exit, &summary, &proving).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -48,9 +58,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(exit: bool, summary: &std::path::Path) -> anyhow::Result<bool> {
+async fn run(exit: bool, summary: &std::path::Path, proving: &Proving) -> anyhow::Result<bool> {
     let mut stack = Stack::prepare(Options {
         durable: true,
+        // At once when it is built; otherwise as soon as it is.
+        engine: proving.engine()?,
         ..Options::default()
     })?;
     let mut report = Report::default();
@@ -59,7 +71,7 @@ async fn run(exit: bool, summary: &std::path::Path) -> anyhow::Result<bool> {
         if !exit {
             terminal::welcome(&stack)?;
         }
-        played = story::play(&mut stack, &mut report).await;
+        played = story::play(&mut stack, &mut report, proving).await;
     }
     if played.is_ok() && !exit {
         report.write(summary)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// One step of the demo.
 #[derive(Debug, Clone, Serialize)]
@@ -40,6 +41,8 @@ pub(crate) struct Batch {
 pub(crate) struct Report {
     steps: Vec<Step>,
     batch: Option<Batch>,
+    /// What the proof took: instructions, segments, processor time and memory by stage, size.
+    proof: Option<Value>,
 }
 
 impl Report {
@@ -70,6 +73,11 @@ impl Report {
     /// Records the batch.
     pub(crate) fn set_batch(&mut self, batch: Batch) {
         self.batch = Some(batch);
+    }
+
+    /// Records what the proof took, as the gateway tells it.
+    pub(crate) fn set_proof(&mut self, proof: Value) {
+        self.proof = Some(proof);
     }
 
     /// Whether every step held.
@@ -107,8 +115,33 @@ impl Report {
             if batch.state == "committed" {
                 text += "Committed is not proved: Ethereum holds its root but has not checked a proof.\n";
             }
+            text += &self.proof.as_ref().map(proof_in_words).unwrap_or_default();
         }
         let _ = writeln!(text, "Summary: {}", path.display());
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
+}
+
+/// What the proof took, a line a stage.
+fn proof_in_words(proof: &Value) -> String {
+    let count = |value: &Value| value.as_u64().unwrap_or_default();
+    let mut text = format!(
+        "Its proof: {} instructions in {} segments, {} bytes, verified in {} ms.\n",
+        count(&proof["instructions"]),
+        count(&proof["segmentsTotal"]),
+        count(&proof["proofBytes"]),
+        count(&proof["verifyWallMs"]),
+    );
+    for stage in proof["usage"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "  {:10} {:3} jobs  {:6} CPU s  {:6} s  {:5} MiB",
+            stage["stage"].as_str().unwrap_or_default(),
+            count(&stage["jobs"]),
+            count(&stage["cpuMs"]) / 1_000,
+            count(&stage["wallMs"]) / 1_000,
+            count(&stage["peakBytes"]) >> 20,
+        );
+    }
+    text
 }

@@ -14,6 +14,7 @@ use cloister_test_kit::stack::Stack;
 use cloister_test_kit::tools;
 use serde_json::{Value, json};
 
+use crate::proving::Proving;
 use crate::report::{Batch, L1Transaction, Report};
 
 sol! {
@@ -39,7 +40,11 @@ struct Issue {
 }
 
 /// Plays the story.
-pub(crate) async fn play(stack: &mut Stack, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn play(
+    stack: &mut Stack,
+    report: &mut Report,
+    proving: &Proving,
+) -> anyhow::Result<()> {
     let cli = Cli::new(stack, "alice")?;
     report
         .step(
@@ -75,7 +80,8 @@ pub(crate) async fn play(stack: &mut Stack, report: &mut Report) -> anyhow::Resu
         )
         .await?;
     report.set_batch(committed);
-    disclose(stack, report, &issue, batch).await
+    disclose(stack, report, &issue, batch).await?;
+    proving.play(stack, report, batch).await
 }
 
 /// Deploys the token, mints and transfers.
@@ -143,7 +149,7 @@ async fn succeed(client: &Client, raw: &str) -> anyhow::Result<Value> {
     Ok(receipt)
 }
 
-fn text(value: &Value, field: &str) -> anyhow::Result<String> {
+pub(crate) fn text(value: &Value, field: &str) -> anyhow::Result<String> {
     let found = value.get(field).and_then(Value::as_str);
     Ok(found
         .with_context(|| format!("no `{field}` in {value}"))?
@@ -252,7 +258,7 @@ async fn seal(stack: &Stack) -> anyhow::Result<u64> {
 }
 
 /// A JSON number or a hexadecimal quantity.
-fn number(value: &Value) -> anyhow::Result<u64> {
+pub(crate) fn number(value: &Value) -> anyhow::Result<u64> {
     if let Some(number) = value.as_u64() {
         return Ok(number);
     }
