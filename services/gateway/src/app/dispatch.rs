@@ -12,7 +12,8 @@ use super::identity::Caller;
 use super::methods::history::By::{Hash, Number};
 use super::methods::history::Form::{Object, Raw, Receipt};
 use super::methods::{
-    Answer, accounts, batches, chain, contracts, execute, history, logs, own, proofs, send, sessions,
+    Answer, accounts, batches, chain, contracts, execute, history, logs, own, proofs, send,
+    sessions,
 };
 use super::op::Op;
 use crate::method::{Exposure, Method};
@@ -105,6 +106,34 @@ fn refusal(method: Method) -> Option<RpcError> {
     Some(error.field("method", method.name()))
 }
 
+/// The pattern of the methods that [`refusal`] answers.
+macro_rules! not_served {
+    () => {
+        Method::EthCreateAccessList
+            | Method::EthNewFilter
+            | Method::EthNewBlockFilter
+            | Method::EthNewPendingTransactionFilter
+            | Method::EthGetFilterChanges
+            | Method::EthGetFilterLogs
+            | Method::EthUninstallFilter
+            | Method::EthSubscribe
+            | Method::EthUnsubscribe
+            | Method::EthGetStorageAt
+            | Method::EthGetProof
+            | Method::DebugTraceTransaction
+            | Method::DebugTraceCall
+            | Method::EthSimulateV1
+            | Method::EthAccounts
+            | Method::EthSign
+            | Method::EthSendTransaction
+            | Method::Personal
+            | Method::Admin
+            | Method::Miner
+            | Method::Txpool
+            | Method::Engine
+    };
+}
+
 /// The one place where a method meets its function; it names every method.
 async fn serve(op: &Op<'_>, method: Method, params: &Params<'_>) -> Answer {
     use Method as M;
@@ -155,28 +184,7 @@ async fn serve(op: &Op<'_>, method: Method, params: &Params<'_>) -> Answer {
         M::CloisterRetryProofJob => proofs::retry(op, params).await,
         M::CloisterDiscardProofJob => proofs::discard(op, params).await,
         M::CloisterGetProof => proofs::proof(op, params).await,
-        M::EthCreateAccessList
-        | M::EthNewFilter
-        | M::EthNewBlockFilter
-        | M::EthNewPendingTransactionFilter
-        | M::EthGetFilterChanges
-        | M::EthGetFilterLogs
-        | M::EthUninstallFilter
-        | M::EthSubscribe
-        | M::EthUnsubscribe
-        | M::EthGetStorageAt
-        | M::EthGetProof
-        | M::DebugTraceTransaction
-        | M::DebugTraceCall
-        | M::EthSimulateV1
-        | M::EthAccounts
-        | M::EthSign
-        | M::EthSendTransaction
-        | M::Personal
-        | M::Admin
-        | M::Miner
-        | M::Txpool
-        | M::Engine => Err(refusal(method).unwrap_or_else(RpcError::internal)),
+        not_served!() => Err(refusal(method).unwrap_or_else(RpcError::internal)),
     }
 }
 

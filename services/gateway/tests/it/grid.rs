@@ -9,6 +9,43 @@ use crate::support::{NOWHERE, person, stack};
 
 const GOLDEN: &str = include_str!("grid.txt");
 
+/// The pattern of the methods that are asked without parameters.
+macro_rules! no_parameters {
+    () => {
+        Method::EthChainId
+            | Method::NetVersion
+            | Method::Web3ClientVersion
+            | Method::EthBlockNumber
+            | Method::EthGasPrice
+            | Method::EthMaxPriorityFeePerGas
+            | Method::EthBlobBaseFee
+            | Method::EthSyncing
+            | Method::EthNewBlockFilter
+            | Method::EthNewPendingTransactionFilter
+            | Method::EthGetFilterChanges
+            | Method::EthGetFilterLogs
+            | Method::EthUninstallFilter
+            | Method::EthSubscribe
+            | Method::EthUnsubscribe
+            | Method::EthGetStorageAt
+            | Method::EthGetProof
+            | Method::DebugTraceTransaction
+            | Method::DebugTraceCall
+            | Method::EthSimulateV1
+            | Method::EthAccounts
+            | Method::EthSign
+            | Method::EthSendTransaction
+            | Method::Personal
+            | Method::Admin
+            | Method::Miner
+            | Method::Txpool
+            | Method::Engine
+            | Method::CloisterWhoami
+            | Method::CloisterSealBatch
+            | Method::CloisterListProofJobs
+    };
+}
+
 /// Parameters that a method takes, about nothing that exists; every method is named.
 fn sample(method: Method, wallet: &Wallet) -> Value {
     use Method as M;
@@ -51,37 +88,7 @@ fn sample(method: Method, wallet: &Wallet) -> Value {
         | M::CloisterGetProof => json!(["0x1"]),
         // Far beyond the end: the answer does not need the prover, which is away.
         M::CloisterGetBatch => json!(["0xffffff"]),
-        M::EthChainId
-        | M::NetVersion
-        | M::Web3ClientVersion
-        | M::EthBlockNumber
-        | M::EthGasPrice
-        | M::EthMaxPriorityFeePerGas
-        | M::EthBlobBaseFee
-        | M::EthSyncing
-        | M::EthNewBlockFilter
-        | M::EthNewPendingTransactionFilter
-        | M::EthGetFilterChanges
-        | M::EthGetFilterLogs
-        | M::EthUninstallFilter
-        | M::EthSubscribe
-        | M::EthUnsubscribe
-        | M::EthGetStorageAt
-        | M::EthGetProof
-        | M::DebugTraceTransaction
-        | M::DebugTraceCall
-        | M::EthSimulateV1
-        | M::EthAccounts
-        | M::EthSign
-        | M::EthSendTransaction
-        | M::Personal
-        | M::Admin
-        | M::Miner
-        | M::Txpool
-        | M::Engine
-        | M::CloisterWhoami
-        | M::CloisterSealBatch
-        | M::CloisterListProofJobs => json!([]),
+        no_parameters!() => json!([]),
     }
 }
 
@@ -109,7 +116,7 @@ async fn verdict(client: &Client, method: Method, wallet: &Wallet) -> String {
 
 #[tokio::test]
 async fn every_method_answers_every_role_as_decided() {
-    // Defends SGW-1.
+    // Defends SGW-1, and SPV-24 for `cloister_getProof`.
     let stack = stack().await;
     let people = &stack.people;
     let nobodys = Wallet::random();
