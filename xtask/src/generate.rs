@@ -19,7 +19,7 @@ const FOLDERS: [&str; 4] = [
 /// Services by name; the program is `cloister-<name>`.
 const SERVICES: [&str; 4] = ["gateway", "sequencer", "disclosure", "prover"];
 /// Documents that programs print about themselves: program, command, file.
-const PRINTED: [(&str, &str, &str); 2] = [
+const PRINTED: [(&str, &str, &str); 3] = [
     (
         "cloister-gateway",
         "print-method-table",
@@ -29,6 +29,11 @@ const PRINTED: [(&str, &str, &str); 2] = [
         "cloister-disclosure",
         "print-openapi",
         "docs/reference/disclosure.openapi.json",
+    ),
+    (
+        "cloister-prover",
+        "print-worker-config-schema",
+        "docs/reference/config/prover-worker.json",
     ),
 ];
 

@@ -103,7 +103,7 @@ impl Finality {
     }
 }
 
-/// Whether the caller may know how the institution's proving goes. Recorded when it is shown; for
+/// Whether the caller may know how the institution's proving goes (SPV-24). Recorded when it is shown; for
 /// others the answer is the same as where nothing is proved.
 async fn sees_proving(op: &Op<'_>) -> Result<bool, RpcError> {
     let ask = Administer {
@@ -326,6 +326,12 @@ mod tests {
                 .meaning
                 .contains("NOT checked a proof")
         );
+    }
+
+    #[test]
+    fn spv_24_without_leave_the_answer_has_no_field_about_proving() {
+        let value = serde_json::to_value(Finality::of(None)).unwrap();
+        assert!(value.get("proof").is_none(), "{value}");
     }
 
     #[test]
