@@ -51,10 +51,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 
 /// What `cargo xtask test` runs once the engine is built: the shipped fixtures and the hostile
 /// batches through the guest.
-#[expect(
-    dead_code,
-    reason = "used once the engine is built by `cargo xtask test`"
-)]
 pub(crate) fn check(root: &Path, engine: &Path) -> Result<()> {
     state_tests(root, &root.join(FIXTURES), Some(engine), None)?;
     attacks(root, Some(engine))

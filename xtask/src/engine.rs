@@ -61,13 +61,16 @@ impl Level {
     }
 }
 
-/// Proves with the engine, one test after the other: each takes much memory.
+/// All tests of the engine, real proofs among them, one after the other: each takes much memory.
+pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
+    let mut command = cargo(root, &["test"])?;
+    command.args(["--", "--test-threads=1", "--nocapture"]);
+    Ok(command)
+}
+
+/// Runs them.
 pub(crate) fn test(root: &Path) -> Result<()> {
-    shell::step("proving (long)", || {
-        let mut command = cargo(root, &["test", "--test", "proving"])?;
-        command.args(["--", "--test-threads=1", "--nocapture"]);
-        shell::run(command)
-    })
+    shell::step("proving (long)", || shell::run(tests(root)?))
 }
 
 /// `cargo COMMAND` over the engine's sources, with the engine's profile and processor level.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{docs, files, generate, guest, layers, shell, tidy, tools};
+use crate::{conformance, docs, engine, files, generate, guest, layers, shell, tidy, tools};
 
 /// What has passed and failed so far. A check counts as one test.
 #[derive(Debug, Default)]
@@ -141,6 +141,23 @@ fn built(root: &Path, tally: &mut Tally) -> Result<()> {
     tally.check("image of the guest", || {
         guest::run(root, guest::Task::CheckIfChanged)
     });
+    proved(root, tally)
+}
+
+/// What runs the guest's image and proves with it.
+fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
+    let mut program = None;
+    tally.check("proof engine", || {
+        program = Some(engine::build(root)?);
+        Ok(())
+    });
+    let Some(program) = program else {
+        return Ok(());
+    };
+    tally.check("conformance in the guest", || {
+        conformance::check(root, &program)
+    });
+    tally.tests("proofs", engine::tests(root)?, rust_counts);
     Ok(())
 }
 
