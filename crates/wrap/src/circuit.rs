@@ -1,0 +1,249 @@
+//! What is proved: tables, their constraints and what they send to each other. Plain data, without
+//! any prover: what the native verifier, the Solidity generator and the prover share.
+//!
+//! ```text
+//!  OpenVM's AIRs (42) ──adapter──► Air, Air, … ──merged by height──► Table (two of them)
+//!                                   DAG of nodes                       columns side by side
+//!                                   constraints, interactions
+//! ```
+
+/// `BabyBear`'s modulus: 15 · 2^27 + 1. Every number in a circuit is below it.
+pub const MODULUS: u32 = 0x7800_0001;
+
+/// Index of a node in its AIR's list; a node refers only to nodes before it.
+pub type NodeIndex = u32;
+
+/// One step in the computation of constraints and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// The column's value in this row.
+    Local(u32),
+    /// The column's value in the next row; the row after the last is the first.
+    Next(u32),
+    /// A public value of this AIR.
+    Public(u32),
+    /// Not zero in the first row, zero in all others.
+    FirstRow,
+    /// Not zero in the last row, zero in all others.
+    LastRow,
+    /// Zero in the last row, not zero in all others.
+    Transition,
+    /// A number below [`MODULUS`].
+    Constant(u32),
+    /// Sum of two nodes.
+    Add(NodeIndex, NodeIndex),
+    /// The first node minus the second.
+    Sub(NodeIndex, NodeIndex),
+    /// The node's negative.
+    Neg(NodeIndex),
+    /// Product of two nodes.
+    Mul(NodeIndex, NodeIndex),
+}
+
+/// A message to or from a bus, in every row. All messages of a bus must cancel out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interaction {
+    /// The bus; never 0, which padding stands for.
+    pub bus: u32,
+    /// How often the message is sent; a negative number receives it.
+    pub count: NodeIndex,
+    /// Bound of the count's magnitude per row, 0 for the side that answers. The sum over all rows
+    /// stays below the modulus, or a count could wrap.
+    pub weight: u32,
+    /// The message, without the bus.
+    pub fields: Vec<NodeIndex>,
+}
+
+/// Where an AIR's public values come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicValues {
+    /// It has none.
+    None,
+    /// The program's and the machine's commitment, 8 numbers each.
+    Commitments,
+    /// The program's public values, a byte each.
+    Bytes(u32),
+    /// Always these numbers.
+    Fixed(Vec<u32>),
+}
+
+impl PublicValues {
+    /// How many numbers.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Commitments => 16,
+            Self::Bytes(bytes) => *bytes as usize,
+            Self::Fixed(values) => values.len(),
+        }
+    }
+}
+
+/// One of `OpenVM`'s AIRs with its constraints, or one that the wrap adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Air {
+    /// Its name in `OpenVM`, for people.
+    pub name: String,
+    /// Number of columns.
+    pub width: u32,
+    /// Its public values.
+    pub public_values: PublicValues,
+    /// The computation.
+    pub nodes: Vec<Node>,
+    /// Nodes that are zero in every row.
+    pub constraints: Vec<NodeIndex>,
+    /// Messages.
+    pub interactions: Vec<Interaction>,
+}
+
+/// AIRs of equal height, side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Rows, as a power of two.
+    pub log_height: u32,
+    /// Its AIRs, from the left.
+    pub airs: Vec<Air>,
+}
+
+impl Table {
+    /// Number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.airs.iter().map(|air| air.width as usize).sum()
+    }
+
+    /// Number of public values.
+    #[must_use]
+    pub fn public_values(&self) -> usize {
+        self.airs.iter().map(|air| air.public_values.count()).sum()
+    }
+}
+
+/// Parameters of the proof system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Length of a codeword to its polynomial's, as a power of two.
+    pub log_blowup: u32,
+    /// Positions that FRI opens.
+    pub queries: u32,
+    /// Grinding before the positions are drawn, in bits.
+    pub query_pow_bits: u32,
+    /// Grinding before the openings are combined, in bits.
+    pub batch_pow_bits: u32,
+    /// Grinding before each folding challenge, in bits.
+    pub fold_pow_bits: u32,
+    /// Grinding before the challenges of the buses, in bits.
+    pub lookup_pow_bits: u32,
+    /// Grinding before the out-of-domain point, in bits.
+    pub point_pow_bits: u32,
+    /// Most values folded into one, as a power of two.
+    pub log_arity: u32,
+    /// Coefficients of the last polynomial, as a power of two.
+    pub log_final_length: u32,
+    /// Random columns beside each committed matrix, at least the extension's degree.
+    pub random_columns: u32,
+    /// Layers of a Merkle tree, from the root, that are sent whole instead of the root.
+    pub cap_height: u32,
+}
+
+/// All that a proof is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Parameters of the proof system.
+    pub parameters: Parameters,
+    /// Lengths that messages, with their bus, are filled up to: messages of equal length share
+    /// columns. Ascending.
+    pub message_lengths: Vec<u32>,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
+impl Circuit {
+    /// The length that a message of so many fields is filled up to, or none when it is too long.
+    #[must_use]
+    pub fn message_length(&self, fields: usize) -> Option<u32> {
+        self.message_lengths
+            .iter()
+            .copied()
+            .find(|length| *length as usize > fields)
+    }
+
+    /// Checks that every index and number is in range, so that nothing that reads the circuit
+    /// needs to.
+    ///
+    /// # Errors
+    /// [`BadCircuit`] names the first fault.
+    pub fn check(&self) -> Result<(), BadCircuit> {
+        let mut above = 1;
+        for length in &self.message_lengths {
+            require(*length > above, BadCircuit::Lengths)?;
+            above = *length;
+        }
+        require(!self.tables.is_empty(), BadCircuit::Tables)?;
+        for table in &self.tables {
+            require(table.log_height <= 20, BadCircuit::Tables)?;
+            for air in &table.airs {
+                self.check_air(air)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one AIR.
+    fn check_air(&self, air: &Air) -> Result<(), BadCircuit> {
+        let public = air.public_values.count();
+        for (index, node) in air.nodes.iter().enumerate() {
+            let fine = match *node {
+                Node::Local(column) | Node::Next(column) => column < air.width,
+                Node::Public(value) => (value as usize) < public,
+                Node::FirstRow | Node::LastRow | Node::Transition => true,
+                Node::Constant(value) => value < MODULUS,
+                Node::Neg(of) => (of as usize) < index,
+                Node::Add(left, right) | Node::Sub(left, right) | Node::Mul(left, right) => {
+                    (left as usize) < index && (right as usize) < index
+                }
+            };
+            require(fine, BadCircuit::Node)?;
+        }
+        if let PublicValues::Fixed(values) = &air.public_values {
+            require(
+                values.iter().all(|value| *value < MODULUS),
+                BadCircuit::Node,
+            )?;
+        }
+        let known = |node: &NodeIndex| (*node as usize) < air.nodes.len();
+        require(air.constraints.iter().all(known), BadCircuit::Reference)?;
+        for interaction in &air.interactions {
+            let fine = known(&interaction.count)
+                && interaction.fields.iter().all(known)
+                && interaction.bus != 0
+                && interaction.bus < MODULUS
+                && self.message_length(interaction.fields.len()).is_some();
+            require(fine, BadCircuit::Reference)?;
+        }
+        Ok(())
+    }
+}
+
+/// A fault in a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCircuit {
+    /// Message lengths do not ascend.
+    #[error("message lengths do not ascend from 2")]
+    Lengths,
+    /// No tables, or one that is too high.
+    #[error("no tables, or one of more than 2^20 rows")]
+    Tables,
+    /// A node reads what is not there, or a number is too large.
+    #[error("a node is out of range")]
+    Node,
+    /// A constraint or message names a node that is not there, or a message is too long.
+    #[error("a constraint or message is out of range")]
+    Reference,
+}
+
+/// The fault unless the condition holds.
+fn require(condition: bool, fault: BadCircuit) -> Result<(), BadCircuit> {
+    if condition { Ok(()) } else { Err(fault) }
+}

@@ -1,0 +1,14 @@
+//! Proofs of a small circuit that has one of everything that `OpenVM`'s root circuit has.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod forged;
+mod malformed;
+mod sample;
+mod security;
+mod sound;
+mod zero_knowledge;
