@@ -25,6 +25,7 @@ pub struct CommittedTransaction {
 
 /// Commitment to a field: SHA-256(0x06 ‖ field u8 ‖ salt 16 ‖ bytes).
 #[must_use]
+#[inline]
 pub fn field_commitment(field: Field, salt: &Salt, bytes: &[u8]) -> B256 {
     B256::new(sha256(
         domain::FIELD_COMMIT,

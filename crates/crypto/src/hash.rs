@@ -15,18 +15,7 @@ use zkvm as machine;
 
 pub(crate) use machine::{Keyed, Sha256};
 
-pub use machine::hash_pair;
-
-/// SHA-256 of a domain byte and the parts after it.
-#[must_use]
-pub fn sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(&[domain]);
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher.finish()
-}
+pub use machine::{hash_pair, hash_pair_to, sha256};
 
 /// SHA-256 of bytes as they are, without a domain: for Ethereum's precompiled contract.
 #[must_use]

@@ -128,7 +128,7 @@ impl BatchSalter {
     /// domain ‖ leaf key 32).
     #[must_use]
     pub fn leaf_salt(&self, leaf_key: &[u8; 32]) -> Salt {
-        truncated(self.0.mac(&[&[domain::STATE_SALT], leaf_key]))
+        Salt::from(self.0.mac::<16>(&[&[domain::STATE_SALT], leaf_key]))
     }
 
     /// Salt of a transaction's field: the first 16 bytes of HMAC(batch key, domain ‖ transaction
@@ -146,7 +146,7 @@ impl BatchSalter {
     }
 
     fn transaction_salt(&self, transaction: &B256, field: Field, log_index: u32) -> Salt {
-        truncated(self.0.mac(&[
+        Salt::from(self.0.mac::<16>(&[
             &[domain::FIELD_SALT],
             transaction.as_slice(),
             &[field.code()],
@@ -159,12 +159,6 @@ impl fmt::Debug for BatchSalter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BatchSalter(..)")
     }
-}
-
-fn truncated(mac: [u8; 32]) -> Salt {
-    let mut salt = [0; 16];
-    salt.copy_from_slice(mac.split_at(16).0);
-    Salt::from(salt)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub fn leaf_key(key: &StateKey) -> [u8; 32] {
 ///
 /// The value is 72 bytes for an account, 32 for a storage slot and 40 for an activity chain.
 #[must_use]
+#[inline]
 pub fn leaf_commit(kind: StateKind, salt: &Salt, value: &[u8]) -> [u8; 32] {
     sha256(
         domain::STATE_COMMIT,

@@ -4,8 +4,9 @@
 //! known by its hash only ([`Kind::Opaque`]); an [`Edge`] says what happens when a change reaches
 //! that border.
 
-use crate::hash::{EMPTY, Hash, LeafCommit, LeafKey, MAX_DEPTH, inner_hash, leaf_hash, split};
+use crate::hash::{EMPTY, Hash, LeafCommit, LeafKey, MAX_DEPTH, split};
 use alloc::vec::Vec;
+use cloister_crypto::{domain, hash::hash_pair_to};
 
 /// A change: this key's leaf gets this commitment.
 pub(crate) type Change = (LeafKey, LeafCommit);
@@ -23,8 +24,9 @@ pub(crate) enum Kind {
     Inner(u32, u32),
 }
 
-/// A node with its hash.
+/// A node with its hash. The hash is first, and so at a word's boundary.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Node {
     pub(crate) hash: Hash,
     pub(crate) kind: Kind,
@@ -82,6 +84,7 @@ pub(crate) const ROOT: u32 = 0;
 
 impl Arena {
     /// A piece of one empty subtree with space for some nodes and leaves.
+    #[cfg(feature = "std")]
     pub(crate) fn with_capacity(nodes: usize, leaves: usize) -> Self {
         let mut arena = Self {
             nodes: Vec::with_capacity(nodes + 1),
@@ -89,6 +92,14 @@ impl Arena {
         };
         arena.nodes.push(Node::EMPTY);
         arena
+    }
+
+    /// A piece of so many empty subtrees, at least the root, with space for some leaves.
+    pub(crate) fn of_empty(nodes: usize, leaves: usize) -> Self {
+        Self {
+            nodes: alloc::vec![Node::EMPTY; nodes.max(1)],
+            leaves: Vec::with_capacity(leaves),
+        }
     }
 
     /// A copy with space for the nodes that `changes` changes can add at a piece's height.
@@ -132,34 +143,40 @@ impl Arena {
     }
 
     /// Makes a node an empty subtree, a subtree known by its hash, or an inner node.
+    #[cfg(feature = "std")]
     pub(crate) fn set(&mut self, at: u32, node: Node) {
         self.nodes[at as usize] = node;
     }
 
+    /// Makes a node a subtree known by its hash.
+    pub(crate) fn set_opaque(&mut self, at: u32, hash: &Hash) {
+        let node = &mut self.nodes[at as usize];
+        node.hash = *hash;
+        node.kind = Kind::Opaque;
+    }
+
     /// Makes a node a leaf.
     pub(crate) fn set_leaf(&mut self, at: u32, leaf: Change) {
-        let node = Node {
-            hash: leaf_hash(&leaf.0, &leaf.1),
-            kind: Kind::Leaf(index(self.leaves.len())),
-        };
+        let kind = Kind::Leaf(index(self.leaves.len()));
+        let node = &mut self.nodes[at as usize];
+        hash_pair_to(&mut node.hash, domain::TREE_LEAF, &leaf.0.0, &leaf.1.0);
+        node.kind = kind;
         self.leaves.push(leaf);
-        self.set(at, node);
     }
 
     /// Makes a node an inner one over two existing nodes and computes its hash.
-    pub(crate) fn set_inner(&mut self, at: u32, left: u32, right: u32) -> Hash {
-        let hash = inner_hash(&self.node(left).hash, &self.node(right).hash);
-        self.set(
-            at,
-            Node {
-                hash,
-                kind: Kind::Inner(left, right),
-            },
-        );
-        hash
+    pub(crate) fn set_inner(&mut self, at: u32, left: u32, right: u32) {
+        let places = [at, left, right].map(|at| at as usize);
+        if let Ok([node, one, other]) = self.nodes.get_disjoint_mut(places) {
+            hash_pair_to(&mut node.hash, domain::TREE_INNER, &one.hash, &other.hash);
+            node.kind = Kind::Inner(left, right);
+        } else {
+            debug_assert!(false, "a node is not its own child");
+        }
     }
 
-    /// Applies changes, sorted by key without repetition and all below node `at`, in one pass.
+    /// Applies changes, sorted by key without repetition and all below node `at`, in one pass; the
+    /// node has its new hash then.
     ///
     /// Every touched node is hashed exactly once.
     pub(crate) fn apply<E: Edge>(
@@ -168,9 +185,9 @@ impl Arena {
         depth: usize,
         changes: &[Change],
         edge: &mut E,
-    ) -> Result<Hash, E::Error> {
+    ) -> Result<(), E::Error> {
         if changes.is_empty() {
-            return Ok(self.node(at).hash);
+            return Ok(());
         }
         let (left, right) = match (self.node(at).kind, changes) {
             (Kind::Inner(left, right), _) => (left, right),
@@ -179,13 +196,13 @@ impl Arena {
             }
             (Kind::Empty, [only]) => {
                 self.set_leaf(at, *only);
-                return Ok(self.node(at).hash);
+                return Ok(());
             }
             (Kind::Leaf(leaf), [only]) if self.leaf(leaf).0 == only.0 => {
                 self.leaves[leaf as usize].1 = only.1;
-                let hash = leaf_hash(&only.0, &only.1);
-                self.nodes[at as usize].hash = hash;
-                return Ok(hash);
+                let hash = &mut self.nodes[at as usize].hash;
+                hash_pair_to(hash, domain::TREE_LEAF, &only.0.0, &only.1.0);
+                return Ok(());
             }
             (Kind::Empty, _) if edge.is_at(depth) => {
                 return self.leave(at, Below::Empty, depth, changes, edge);
@@ -198,9 +215,14 @@ impl Arena {
             (Kind::Leaf(leaf), _) => self.push_down(at, self.leaf(leaf).0.bit(depth)),
         };
         let (to_left, to_right) = split(changes, depth);
-        self.apply(left, depth + 1, to_left, edge)?;
-        self.apply(right, depth + 1, to_right, edge)?;
-        Ok(self.set_inner(at, left, right))
+        if !to_left.is_empty() {
+            self.apply(left, depth + 1, to_left, edge)?;
+        }
+        if !to_right.is_empty() {
+            self.apply(right, depth + 1, to_right, edge)?;
+        }
+        self.set_inner(at, left, right);
+        Ok(())
     }
 
     /// Moves the leaf at `at` one level down and answers the two children.
@@ -222,16 +244,10 @@ impl Arena {
         depth: usize,
         changes: &[Change],
         edge: &mut E,
-    ) -> Result<Hash, E::Error> {
+    ) -> Result<(), E::Error> {
         let hash = edge.descend(below, depth, changes)?;
-        self.set(
-            at,
-            Node {
-                hash,
-                kind: Kind::Opaque,
-            },
-        );
-        Ok(hash)
+        self.set_opaque(at, &hash);
+        Ok(())
     }
 
     /// Follows a key from node `at` on; answers where it ends and at which depth.

@@ -1,6 +1,6 @@
 //! The part of the tree that a multiproof shows: read, update, recompute the root.
 
-use crate::arena::{Arena, Below, Change, Edge, Kind, Node, ROOT};
+use crate::arena::{Arena, Below, Change, Edge, Kind, ROOT};
 use crate::hash::{EMPTY, Hash, LeafCommit, LeafKey, MAX_DEPTH, first_unsorted, split};
 use crate::multiproof::{
     Multiproof, MultiproofError, TAG_EMPTY, TAG_INNER, TAG_OPAQUE, TAG_OTHER_LEAF, TAG_OWN_LEAF,
@@ -65,12 +65,12 @@ impl PartialTree {
         let Multiproof { tags, hashes } = multiproof;
         // Bounded by the multiproof itself: one node per tag, at most one leaf per hash.
         let mut parser = Parser {
-            arena: Arena::with_capacity(tags.len(), keys.len().min(hashes.len())),
+            arena: Arena::of_empty(tags.len(), keys.len().min(hashes.len())),
             tags,
             hashes,
             node: 0,
         };
-        parser.on_path(ROOT, 0, keys)?;
+        parser.on_path(0, keys)?;
         let Parser {
             arena,
             hashes,
@@ -114,7 +114,8 @@ impl PartialTree {
         if let Some(at) = first_unsorted(changes) {
             return Err(PartialTreeError::NotSorted { at });
         }
-        self.arena.apply(ROOT, 0, changes, &mut Unknown)
+        self.arena.apply(ROOT, 0, changes, &mut Unknown)?;
+        Ok(self.root())
     }
 }
 
@@ -141,28 +142,36 @@ impl Edge for Unknown {
     }
 }
 
-/// Turns tags and hashes into nodes.
+/// Turns tags and hashes into nodes. The nodes keep their order: node `n` of the arena is that of
+/// tag `n`.
 struct Parser<'a> {
     arena: Arena,
     tags: &'a [u8],
     hashes: &'a [Hash],
+    /// Position of the next tag.
     node: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    /// The next node's index in the arena.
+    fn next_index(&self) -> u32 {
+        // There are at most `MAX_MULTIPROOF_NODES` tags.
+        u32::try_from(self.node).unwrap_or(u32::MAX)
+    }
+
     fn next_tag(&mut self) -> Result<u8, MultiproofError> {
         let tag = self.tags.get(self.node).ok_or(MultiproofError::Truncated)?;
         self.node += 1;
         Ok(*tag)
     }
 
-    fn next_hash(&mut self) -> Result<Hash, MultiproofError> {
+    fn next_hash(&mut self) -> Result<&'a Hash, MultiproofError> {
         let (first, rest) = self
             .hashes
             .split_first()
             .ok_or(MultiproofError::Truncated)?;
         self.hashes = rest;
-        Ok(*first)
+        Ok(first)
     }
 
     /// Position of the node whose tag was read last.
@@ -171,32 +180,33 @@ impl Parser<'_> {
     }
 
     /// Reads a node to which at least one key leads (or the root).
-    fn on_path(&mut self, at: u32, depth: usize, keys: &[LeafKey]) -> Result<(), MultiproofError> {
+    fn on_path(&mut self, depth: usize, keys: &[LeafKey]) -> Result<(), MultiproofError> {
         if keys.is_empty() {
-            return self.off_path(at);
+            return self.off_path();
         }
+        let at = self.next_index();
         let tag = self.next_tag()?;
         let node = self.position();
         match (tag, keys) {
             (TAG_EMPTY, _) => Ok(()),
             (TAG_INNER, _) if depth < MAX_DEPTH => {
-                let left = self.arena.push(Node::EMPTY);
-                let right = self.arena.push(Node::EMPTY);
                 let (to_left, to_right) = split(keys, depth);
-                self.on_path(left, depth + 1, to_left)?;
-                self.on_path(right, depth + 1, to_right)?;
+                let left = self.next_index();
+                self.on_path(depth + 1, to_left)?;
+                let right = self.next_index();
+                self.on_path(depth + 1, to_right)?;
                 self.check_shortest(left, right, node)?;
                 self.arena.set_inner(at, left, right);
                 Ok(())
             }
             (TAG_OWN_LEAF, [key]) => {
-                let commit = LeafCommit(self.next_hash()?);
+                let commit = LeafCommit(*self.next_hash()?);
                 self.arena.set_leaf(at, (*key, commit));
                 Ok(())
             }
             (TAG_OTHER_LEAF, [first, ..]) => {
-                let key = LeafKey(self.next_hash()?);
-                let commit = LeafCommit(self.next_hash()?);
+                let key = LeafKey(*self.next_hash()?);
+                let commit = LeafCommit(*self.next_hash()?);
                 if !key.shares_prefix(first, depth) {
                     return Err(MultiproofError::LeafOffPath { node });
                 }
@@ -211,23 +221,18 @@ impl Parser<'_> {
     }
 
     /// Reads a node beside the paths.
-    fn off_path(&mut self, at: u32) -> Result<(), MultiproofError> {
+    fn off_path(&mut self) -> Result<(), MultiproofError> {
+        let at = self.next_index();
         match self.next_tag()? {
             TAG_EMPTY => Ok(()),
             TAG_OPAQUE => {
                 let hash = self.next_hash()?;
-                if hash == EMPTY {
+                if *hash == EMPTY {
                     return Err(MultiproofError::NotShortest {
                         node: self.position(),
                     });
                 }
-                self.arena.set(
-                    at,
-                    Node {
-                        hash,
-                        kind: Kind::Opaque,
-                    },
-                );
+                self.arena.set_opaque(at, hash);
                 Ok(())
             }
             tag => Err(MultiproofError::UnexpectedTag {

@@ -514,6 +514,16 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
     /// Ends the block.
     #[must_use]
     pub fn finish(self) -> BlockOutcome {
+        self.end(Overlay::into_trace)
+    }
+
+    /// Ends the block for a caller that needs its changes in no order, and knows itself what was
+    /// read.
+    pub(crate) fn finish_without_record(self) -> BlockOutcome {
+        self.end(Overlay::into_changes)
+    }
+
+    fn end(self, trace: impl FnOnce(Overlay<'a, R>) -> BlockTrace) -> BlockOutcome {
         let Self {
             evm,
             mut header,
@@ -522,7 +532,7 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
         } = self;
         header.transaction_count = u32::try_from(transactions.len()).unwrap_or(u32::MAX);
         header.transactions_hash = transactions_hash(transactions.iter().map(|tx| &tx.fields.hash));
-        let trace = evm.ctx.journaled_state.database.into_trace();
+        let trace = trace(evm.ctx.journaled_state.database);
         BlockOutcome {
             header,
             transactions,

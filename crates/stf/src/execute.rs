@@ -6,31 +6,24 @@
 //! (SSTF-2). The answer is the batch's header, or the reason why there is none; never a panic.
 
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{B256, Bytes};
 use cloister_crypto::{
     BatchSalter, CryptoProvider,
-    state::{leaf_commit, leaf_key},
+    activity::{append, commit_transaction},
 };
-use cloister_state_tree::{LeafCommit, LeafKey, MultiproofError, PartialTree, PartialTreeError};
-use cloister_types::{
-    AccountValue, ActivityHead, BatchHeader, BlockHeader, BlockNumber, ChainConfig, StateKey,
-};
-use revm::{
-    primitives::{AddressMap, HashMap},
-    state::Bytecode,
-};
+use cloister_state_tree::{MultiproofError, PartialTreeError};
+use cloister_types::{BatchHeader, BlockHeader, BlockNumber, ChainConfig, StateKey};
 
 use crate::{
-    batch::BatchBuilder,
-    block::{
-        BlockContext, BlockError, BlockExecutor, BlockTrace, ExecuteError, ExecutedTransaction,
-    },
+    batch::BlockRef,
+    block::{BlockContext, BlockError, BlockExecutor, ExecuteError, ExecutedTransaction},
     envelope::{DecodeTxError, decode_and_recover},
-    genesis::{config_key, config_value},
-    input::{BatchInput, BlockInput, DecodeInputError, Opening, Witness},
+    genesis::{CONFIG_ADDRESS, CONFIG_SLOT, config_value},
+    input::{BatchInput, BlockInput, DecodeInputError},
+    opened::OpenedState,
     reject::TxRejected,
-    seal::{LeafValue, SealError, SealInputs, SealedBatch, prepare},
-    state::{StateError, StateReader, analysed_code},
+    seal::{SealError, SealInputs, SealedBatch, activity_entries, assemble},
+    state::StateReader as _,
 };
 
 /// Why a batch is not valid.
@@ -162,8 +155,6 @@ impl BatchError {
 pub struct BatchOutput {
     /// The sealed batch, with its header.
     pub batch: SealedBatch,
-    /// Its blocks' transactions with what they did.
-    pub blocks: Vec<Vec<ExecutedTransaction>>,
 }
 
 impl BatchOutput {
@@ -209,31 +200,32 @@ pub fn execute_batch(
     if blocks.is_empty() {
         return Err(BatchError::NoBlocks);
     }
-    let (mut tree, mut state) = open(witness, previous)?;
-    if state
-        .storage(
-            &crate::genesis::CONFIG_ADDRESS,
-            &crate::genesis::CONFIG_SLOT,
-        )
-        .ok()
-        != Some(config_value(config))
-    {
+    let (mut tree, mut state) = OpenedState::open(witness, previous)?;
+    if state.storage(&CONFIG_ADDRESS, &CONFIG_SLOT).ok() != Some(config_value(config)) {
         return Err(BatchError::Configuration);
     }
-    let mut batch = BatchBuilder::new();
-    let mut executed = Vec::with_capacity(blocks.len());
+    let salter = BatchSalter::new(batch_key);
     let mut parent = Parent::of(previous);
+    let mut first = None;
+    let mut transactions = Vec::new();
     for block in blocks {
-        let transactions = execute_block(config, &parent, block, &mut state, &mut batch, crypto)?;
-        executed.push(transactions);
+        let executed = execute_block(config, &parent, block, &mut state, crypto)?;
+        for tx in &executed {
+            let committed = commit_transaction(&tx.fields, &salter);
+            for (address, entry) in activity_entries(&tx.fields.logs, &tx.concerned, &committed) {
+                let chain = state.chain(&address).map_err(SealError::State)?;
+                *chain = append(chain, &entry);
+            }
+            transactions.push(committed);
+        }
         parent = Parent {
             number: block.header.number,
             hash: block.header.hash(),
             timestamp: block.header.timestamp,
         };
+        first.get_or_insert(parent);
     }
-    refuse_extras(witness, &state, &batch)?;
-    let salter = BatchSalter::new(batch_key);
+    state.refuse_extras()?;
     let inputs = SealInputs {
         config,
         previous: Some(previous),
@@ -241,20 +233,16 @@ pub fn execute_batch(
         audit_head: *audit_head,
         salter: &salter,
     };
-    let prepared = prepare(&inputs, &batch, |address| state.activity(address))?;
+    let first = first.ok_or(BatchError::NoBlocks)?;
+    let prepared = assemble(&inputs, first, parent, state.leaves(&salter), transactions)?;
     let root = tree.update(&prepared.tree_changes())?;
     Ok(BatchOutput {
         batch: prepared.seal(root),
-        blocks: executed,
     })
 }
 
 /// The block that the next one must continue.
-struct Parent {
-    number: BlockNumber,
-    hash: B256,
-    timestamp: u64,
-}
+type Parent = BlockRef;
 
 impl Parent {
     const fn of(previous: &BatchHeader) -> Self {
@@ -285,8 +273,7 @@ fn execute_block(
     config: &ChainConfig,
     parent: &Parent,
     block: &BlockInput,
-    state: &mut WitnessState,
-    batch: &mut BatchBuilder,
+    state: &mut OpenedState<'_>,
     crypto: &impl CryptoProvider,
 ) -> Result<Vec<ExecutedTransaction>, BatchError> {
     let BlockInput {
@@ -322,165 +309,11 @@ fn execute_block(
             ExecuteError::Block(source) => failed(source),
         })?;
     }
-    let outcome = executor.finish();
+    let outcome = executor.finish_without_record();
     if outcome.header != *claimed {
         let (claimed, executed) = ((*claimed).into(), outcome.header.into());
         return Err(BatchError::Header { claimed, executed });
     }
-    batch.absorb(&outcome.header, &outcome.transactions, &outcome.trace);
-    state.apply(&outcome.trace);
+    state.apply(outcome.trace);
     Ok(outcome.transactions)
-}
-
-/// Checks the witness against the previous state root and makes it readable.
-fn open(
-    witness: &Witness,
-    previous: &BatchHeader,
-) -> Result<(PartialTree, WitnessState), BatchError> {
-    let Witness {
-        openings,
-        codes,
-        multiproof,
-    } = witness;
-    let places: Vec<LeafKey> = openings
-        .iter()
-        .map(|(key, _)| LeafKey(leaf_key(key)))
-        .collect();
-    let tree = PartialTree::new(multiproof, &places)?;
-    let (expected, got) = (previous.state_root, B256::new(tree.root()));
-    if got != expected {
-        return Err(BatchError::StateRoot { expected, got });
-    }
-    let mut state = WitnessState::default();
-    for ((key, opening), place) in openings.iter().zip(&places) {
-        let commit = opening.as_ref().map(|Opening { salt, value }| {
-            value.with_encoding(|bytes| LeafCommit(leaf_commit(key.kind(), salt, bytes)))
-        });
-        let value = opening.as_ref().map(|opening| opening.value);
-        if tree.get(place)? != commit || !state.insert(key, value) {
-            return Err(BatchError::Opening(*key));
-        }
-    }
-    let mut last = None;
-    for (index, code) in codes.iter().enumerate() {
-        let hash = keccak256(code);
-        if last.is_some_and(|last| last >= hash) {
-            return Err(BatchError::CodeOrder(index));
-        }
-        last = Some(hash);
-        state.codes.insert(hash, analysed_code(code.clone()));
-        state.witness_codes.push(hash);
-    }
-    Ok((tree, state))
-}
-
-fn refuse_extras(
-    witness: &Witness,
-    state: &WitnessState,
-    batch: &BatchBuilder,
-) -> Result<(), BatchError> {
-    let needed = batch.witness_keys();
-    debug_assert!(needed.contains(&config_key()));
-    if let Some((key, _)) = witness
-        .openings
-        .iter()
-        .find(|(key, _)| !needed.contains(key))
-    {
-        return Err(BatchError::ExtraOpening(*key));
-    }
-    let needed = batch.witness_codes();
-    match state
-        .witness_codes
-        .iter()
-        .find(|hash| !needed.contains(*hash))
-    {
-        Some(hash) => Err(BatchError::ExtraCode(*hash)),
-        None => Ok(()),
-    }
-}
-
-/// The opened witness, and the changes of the blocks executed so far.
-#[derive(Debug, Default)]
-struct WitnessState {
-    accounts: AddressMap<AccountValue>,
-    storage: HashMap<(Address, U256), U256>,
-    activity: AddressMap<ActivityHead>,
-    codes: HashMap<B256, Bytecode>,
-    /// Hashes of the codes that came with the witness.
-    witness_codes: Vec<B256>,
-}
-
-impl WitnessState {
-    /// Takes an opened entry; answers whether its value is of the key's kind. Without a leaf it is
-    /// empty or zero.
-    fn insert(&mut self, key: &StateKey, value: Option<LeafValue>) -> bool {
-        match (key, value) {
-            (StateKey::Account(address), None) => {
-                self.accounts.insert(*address, AccountValue::EMPTY);
-            }
-            (StateKey::Account(address), Some(LeafValue::Account(value))) => {
-                self.accounts.insert(*address, value);
-            }
-            (StateKey::Storage(address, slot), None) => {
-                self.storage.insert((*address, (*slot).into()), U256::ZERO);
-            }
-            (StateKey::Storage(address, slot), Some(LeafValue::Storage(value))) => {
-                self.storage.insert((*address, (*slot).into()), value);
-            }
-            (StateKey::Activity(address), None) => {
-                self.activity.insert(*address, ActivityHead::default());
-            }
-            (StateKey::Activity(address), Some(LeafValue::Activity(value))) => {
-                self.activity.insert(*address, value);
-            }
-            (
-                StateKey::Account(_) | StateKey::Storage(..) | StateKey::Activity(_),
-                Some(LeafValue::Account(_) | LeafValue::Storage(_) | LeafValue::Activity(_)),
-            ) => return false,
-        }
-        true
-    }
-
-    fn apply(&mut self, trace: &BlockTrace) {
-        for change in &trace.accounts {
-            self.accounts.insert(change.address, change.after);
-        }
-        for change in &trace.storage {
-            self.storage
-                .insert((change.address, change.slot), change.after);
-        }
-        for (hash, code) in &trace.created_codes {
-            self.codes.insert(*hash, code.clone());
-        }
-    }
-
-    fn activity(&self, address: &Address) -> Result<ActivityHead, StateError> {
-        let key = StateKey::Activity(*address);
-        self.activity
-            .get(address)
-            .copied()
-            .ok_or(StateError::NotInWitness(key))
-    }
-}
-
-impl StateReader for WitnessState {
-    fn account(&self, address: &Address) -> Result<AccountValue, StateError> {
-        let key = StateKey::Account(*address);
-        self.accounts
-            .get(address)
-            .copied()
-            .ok_or(StateError::NotInWitness(key))
-    }
-
-    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        let value = self.storage.get(&(*address, *slot)).copied();
-        value.ok_or_else(|| StateError::NotInWitness(StateKey::Storage(*address, (*slot).into())))
-    }
-
-    fn code(&self, hash: &B256) -> Result<Bytecode, StateError> {
-        self.codes
-            .get(hash)
-            .cloned()
-            .ok_or(StateError::CodeNotInWitness(*hash))
-    }
 }

@@ -1,6 +1,6 @@
 //! The changes of one block over the state before it, and the record of what was read.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use cloister_types::{AccountValue, StateKey};
 use revm::{
@@ -220,67 +220,71 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
         }
     }
 
-    /// What the block read and changed, in a fixed order.
-    pub(crate) fn into_trace(self) -> BlockTrace {
-        let mut trace = BlockTrace::default();
-        let mut accessed = BTreeSet::new();
-        trace
-            .accounts
-            .extend(self.accounts.into_iter().filter_map(|(address, entry)| {
-                if entry.accessed {
-                    accessed.insert(StateKey::Account(address));
-                }
+    /// What the block changed, in no order.
+    pub(crate) fn into_changes(self) -> BlockTrace {
+        let accounts = self.accounts.into_iter().filter_map(|(address, entry)| {
+            let Entry {
+                before, now: after, ..
+            } = entry;
+            (before != after).then_some(AccountChange {
+                address,
+                before,
+                after,
+            })
+        });
+        let storage = self
+            .slots
+            .into_iter()
+            .filter_map(|((address, slot), entry)| {
                 let Entry {
                     before, now: after, ..
                 } = entry;
-                (before != after).then_some(AccountChange {
+                (before != after).then_some(StorageChange {
                     address,
+                    slot,
                     before,
                     after,
                 })
-            }));
-        trace.storage.extend(
-            self.slots
-                .into_iter()
-                .filter_map(|((address, slot), entry)| {
-                    if entry.accessed {
-                        accessed.insert(StateKey::Storage(address, B256::from(slot)));
-                    }
-                    let Entry {
-                        before, now: after, ..
-                    } = entry;
-                    (before != after).then_some(StorageChange {
-                        address,
-                        slot,
-                        before,
-                        after,
-                    })
-                }),
-        );
-        for (hash, code) in sorted(self.codes) {
-            match code {
-                Code::Created(code) => trace.created_codes.push((hash, code)),
-                Code::Read { accessed: true, .. } => {
-                    trace.read_codes.insert(hash);
-                }
-                Code::Read {
-                    accessed: false, ..
-                } => {}
-            }
+            });
+        let created_codes = self
+            .codes
+            .into_iter()
+            .filter_map(|(hash, code)| match code {
+                Code::Created(code) => Some((hash, code)),
+                Code::Read { .. } => None,
+            });
+        BlockTrace {
+            accounts: accounts.collect(),
+            storage: storage.collect(),
+            created_codes: created_codes.collect(),
+            ..BlockTrace::default()
         }
+    }
+
+    /// What the block read and changed, in a fixed order.
+    pub(crate) fn into_trace(self) -> BlockTrace {
+        let accounts = self.accounts.iter().filter(|(_, entry)| entry.accessed);
+        let slots = self.slots.iter().filter(|(_, entry)| entry.accessed);
+        let accessed = accounts
+            .map(|(address, _)| StateKey::Account(*address))
+            .chain(slots.map(|((address, slot), _)| StateKey::Storage(*address, (*slot).into())))
+            .collect();
+        let read_codes = self
+            .codes
+            .iter()
+            .filter(|(_, code)| matches!(code, Code::Read { accessed: true, .. }))
+            .map(|(hash, _)| *hash)
+            .collect();
+        let mut trace = self.into_changes();
+        trace.accessed = accessed;
+        trace.read_codes = read_codes;
         trace.accounts.sort_unstable_by_key(|change| change.address);
         trace
             .storage
             .sort_unstable_by_key(|change| (change.address, change.slot));
-        trace.accessed = accessed;
+        trace.created_codes.sort_unstable_by_key(|(hash, _)| *hash);
         trace
     }
-}
-
-fn sorted(codes: HashMap<B256, Code>) -> Vec<(B256, Code)> {
-    let mut codes: Vec<_> = codes.into_iter().collect();
-    codes.sort_unstable_by_key(|(hash, _)| *hash);
-    codes
 }
 
 /// The value that a leaf commits to. An account that is empty in the sense of EIP-161 is absent,

@@ -19,7 +19,7 @@ use cloister_types::{
 };
 
 use crate::{
-    batch::{BatchBuilder, BatchTransaction},
+    batch::{BatchBuilder, BatchTransaction, BlockRef},
     state::StateError,
 };
 
@@ -73,7 +73,9 @@ impl LeafValue {
         self.with_encoding(<[u8]>::to_vec)
     }
 
-    /// Passes the encoding on without allocating.
+    /// Passes the encoding on without allocating. Inlined, so that each form's length is known where
+    /// it is hashed.
+    #[inline]
     pub(crate) fn with_encoding<T>(&self, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
         match self {
             Self::Account(value) => use_bytes(&value.encode()),
@@ -164,6 +166,25 @@ pub fn prepare(
     let (Some(first), Some(last)) = (batch.first, batch.last) else {
         return Err(SealError::Empty);
     };
+    let transactions: Vec<CommittedTransaction> = batch
+        .transactions
+        .iter()
+        .map(|tx| commit_transaction(&tx.fields, inputs.salter))
+        .collect();
+    let activity = extend_activity(&batch.transactions, &transactions, activity_before)?;
+    let leaves = leaves(batch, activity, inputs.salter);
+    assemble(inputs, first, last, leaves, transactions)
+}
+
+/// A batch of what its blocks amount to: the first and last one, the leaves that they write, in the
+/// tree's order, and their transactions.
+pub(crate) fn assemble(
+    inputs: &SealInputs<'_>,
+    first: BlockRef,
+    last: BlockRef,
+    leaves: Vec<LeafWrite>,
+    transactions: Vec<CommittedTransaction>,
+) -> Result<PreparedBatch, SealError> {
     let number = match inputs.previous {
         None => BatchNumber::GENESIS,
         Some(previous) => previous
@@ -171,15 +192,9 @@ pub fn prepare(
             .next()
             .ok_or(SealError::NumberOverflow(previous.number))?,
     };
-    let count = batch.transactions.len();
+    let count = transactions.len();
     let transaction_count =
         u32::try_from(count).map_err(|_| SealError::TooManyTransactions(count))?;
-    let transactions: Vec<CommittedTransaction> = batch
-        .transactions
-        .iter()
-        .map(|tx| commit_transaction(&tx.fields, inputs.salter))
-        .collect();
-    let activity = extend_activity(&batch.transactions, &transactions, activity_before)?;
     let roots: Vec<B256> = transactions.iter().map(|tx| tx.leaf).collect();
     let header = BatchHeader {
         chain_id: inputs.config.chain_id,
@@ -206,7 +221,7 @@ pub fn prepare(
     };
     Ok(PreparedBatch {
         header,
-        leaves: leaves(batch, activity, inputs.salter),
+        leaves,
         transactions,
     })
 }
@@ -300,19 +315,24 @@ fn leaves(
     let mut leaves: Vec<LeafWrite> = accounts
         .chain(storage)
         .chain(activity)
-        .map(|(key, value)| leaf_write(key, value, salter))
+        .map(|(key, value)| leaf_write(key, LeafKey(leaf_key(&key)), value, salter))
         .collect();
     leaves.sort_unstable_by_key(|leaf| leaf.leaf_key);
     leaves
 }
 
-fn leaf_write(key: StateKey, value: LeafValue, salter: &BatchSalter) -> LeafWrite {
-    let place = leaf_key(&key);
-    let salt = salter.leaf_salt(&place);
+/// The leaf of a key, whose place is given, with a value.
+pub(crate) fn leaf_write(
+    key: StateKey,
+    leaf_key: LeafKey,
+    value: LeafValue,
+    salter: &BatchSalter,
+) -> LeafWrite {
+    let salt = salter.leaf_salt(&leaf_key.0);
     let commit = value.with_encoding(|bytes| leaf_commit(key.kind(), &salt, bytes));
     LeafWrite {
         key,
-        leaf_key: LeafKey(place),
+        leaf_key,
         value,
         commit: LeafCommit(commit),
     }

@@ -41,6 +41,8 @@ impl StateKind {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "snake_case")
 )]
+// Four bytes for the variant, so that the address lies at a word's boundary, for the guest.
+#[repr(u32)]
 pub enum StateKey {
     /// Nonce, balance and code hash of an account.
     Account(Address),

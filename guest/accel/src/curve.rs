@@ -34,12 +34,23 @@ pub struct Point {
 /// The machine's instructions for secp256k1. Operands and results stand for their residues; they
 /// need not be reduced, except where it says so.
 pub trait Machine {
+    /// Sum, difference or product of coordinates, written to a place that need not be initialised.
+    fn to(out: &mut MaybeUninit<Int>, operation: Operation, a: &Int, b: &Int);
     /// Sum of coordinates.
-    fn add(a: &Int, b: &Int) -> Int;
+    #[inline(always)]
+    fn add(a: &Int, b: &Int) -> Int {
+        value::<Self>(Operation::Add, a, b)
+    }
     /// Difference of coordinates.
-    fn sub(a: &Int, b: &Int) -> Int;
+    #[inline(always)]
+    fn sub(a: &Int, b: &Int) -> Int {
+        value::<Self>(Operation::Sub, a, b)
+    }
     /// Product of coordinates.
-    fn mul(a: &Int, b: &Int) -> Int;
+    #[inline(always)]
+    fn mul(a: &Int, b: &Int) -> Int {
+        value::<Self>(Operation::Mul, a, b)
+    }
     /// Whether two coordinates are equal. Nothing can be proved when one of them is not reduced.
     fn equal(a: &Int, b: &Int) -> bool;
     /// What the host says is a square root of a coordinate. Anything at all.
@@ -50,14 +61,35 @@ pub trait Machine {
     fn scalar_div(a: &Int, b: &Int) -> Int;
     /// Adds a point whose `x` is another one.
     fn add_point(to: &mut Point, other: &Point);
+    /// Writes the sum of two points with different `x`.
+    fn sum_to(out: &mut MaybeUninit<Point>, a: &Point, b: &Point);
     /// Doubles a point.
     fn double(point: &mut Point);
     /// Ends the execution: the host cheated.
     fn cheated() -> !;
 }
 
-const ZERO: Int = Int([0; 8]);
-const SEVEN: Int = Int([7, 0, 0, 0, 0, 0, 0, 0]);
+/// What is done with two coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+}
+
+#[inline(always)]
+fn value<M: Machine + ?Sized>(operation: Operation, a: &Int, b: &Int) -> Int {
+    let mut out = MaybeUninit::uninit();
+    M::to(&mut out, operation, a, b);
+    // SAFETY: the machine has written it.
+    unsafe { out.assume_init() }
+}
+
+static ZERO: Int = Int([0; 8]);
+static SEVEN: Int = Int([7, 0, 0, 0, 0, 0, 0, 0]);
 
 /// Modulus of coordinates: 2^256 - 2^32 - 977.
 pub const PRIME: Int = Int([
@@ -84,7 +116,7 @@ pub const ORDER: Int = Int([
 ]);
 
 /// A cube root of one: multiplying `x` by it multiplies the point by a fixed scalar.
-const BETA: Int = Int([
+static BETA: Int = Int([
     0x7195_01ee,
     0xc139_6c28,
     0x12f5_8995,
@@ -242,7 +274,9 @@ fn combine<M: Machine>(u1: &Int, u2: &Int, point: &Point) -> Option<Point> {
         Windows::new(first),
         Windows::new(second),
     ];
-    let (multiples, turned) = tables::<M>(point);
+    let mut multiples: Table = [const { MaybeUninit::uninit() }; 16];
+    let mut turned: Table = [const { MaybeUninit::uninit() }; 16];
+    fill_tables::<M>(point, &mut multiples, &mut turned);
     let tables = [
         crate::generator::ONE.as_ptr(),
         crate::generator::HALF_WAY.as_ptr(),
@@ -309,32 +343,60 @@ impl Sum {
     }
 }
 
-/// The table of a point, and that of the point multiplied by the endomorphism's scalar.
-fn tables<M: Machine>(point: &Point) -> (Table, Table) {
-    let mut multiples: Table = [const { MaybeUninit::uninit() }; 16];
-    let mut turned: Table = [const { MaybeUninit::uninit() }; 16];
+/// Fills the table of a point, and that of the point multiplied by the endomorphism's scalar.
+#[inline(always)]
+fn fill_tables<M: Machine>(point: &Point, multiples: &mut Table, turned: &mut Table) {
+    let mut doubled = *point;
+    M::double(&mut doubled);
+    multiples[9].write(*point);
+    multiples[10].write(doubled);
     // The order of the point is a large prime: none of these sums adds a point to itself or to its
     // negative.
-    let mut multiple = *point;
-    for digit in 1..=8_usize {
-        if digit == 2 {
-            M::double(&mut multiple);
-        } else if digit > 2 {
-            M::add_point(&mut multiple, point);
-        }
-        let negative = Point {
-            x: multiple.x,
-            y: M::sub(&ZERO, &multiple.y),
-        };
-        let x = M::mul(&multiple.x, &BETA);
-        if digit < 8 {
-            multiples[8 + digit].write(multiple);
-            turned[8 + digit].write(Point { x, y: multiple.y });
-        }
-        turned[8 - digit].write(Point { x, y: negative.y });
-        multiples[8 - digit].write(negative);
+    for digit in 3..8 {
+        let (before, rest) = multiples.split_at_mut(8 + digit);
+        // SAFETY: the multiple by one less was written before.
+        M::sum_to(&mut rest[0], unsafe { before[7 + digit].assume_init_ref() }, point);
     }
-    (multiples, turned)
+    let (negative, positive) = multiples.split_at_mut(8);
+    // SAFETY: the multiple by 4 was written above.
+    let mut last = unsafe { positive[4].assume_init() };
+    M::double(&mut last);
+    negate_to::<M>(&mut negative[0], &last);
+    // SAFETY: just written.
+    turn_to::<M>(&mut turned[0], unsafe { negative[0].assume_init_ref() });
+    for digit in 1..8 {
+        // SAFETY: the multiples by 1 to 7 were written above.
+        let multiple = unsafe { positive[digit].assume_init_ref() };
+        negate_to::<M>(&mut negative[8 - digit], multiple);
+        turn_to::<M>(&mut turned[8 + digit], multiple);
+        let (before, after) = turned.split_at_mut(8 + digit);
+        // SAFETY: just written.
+        negate_to::<M>(&mut before[8 - digit], unsafe { after[0].assume_init_ref() });
+    }
+}
+
+/// Places of a point's coordinates.
+#[inline(always)]
+fn halves(point: &mut MaybeUninit<Point>) -> (&mut MaybeUninit<Int>, &mut MaybeUninit<Int>) {
+    let point = point.as_mut_ptr();
+    // SAFETY: both lie in the point and do not overlap; nothing is read.
+    unsafe { (&mut *(&raw mut (*point).x).cast(), &mut *(&raw mut (*point).y).cast()) }
+}
+
+/// Writes the negative of a point. Adding zero copies in one instruction.
+#[inline(always)]
+fn negate_to<M: Machine>(out: &mut MaybeUninit<Point>, point: &Point) {
+    let (x, y) = halves(out);
+    M::to(x, Operation::Add, &point.x, &ZERO);
+    M::to(y, Operation::Sub, &ZERO, &point.y);
+}
+
+/// Writes the point multiplied by the endomorphism's scalar.
+#[inline(always)]
+fn turn_to<M: Machine>(out: &mut MaybeUninit<Point>, point: &Point) {
+    let (x, y) = halves(out);
+    M::to(x, Operation::Mul, &point.x, &BETA);
+    M::to(y, Operation::Add, &point.y, &ZERO);
 }
 
 /// Splits a scalar `k` into `k1 + k2·λ` modulo the order, where λ is the endomorphism's scalar and

@@ -15,6 +15,8 @@ mod keccak;
 #[cfg(target_os = "zkvm")]
 mod machine;
 pub mod provider;
+#[cfg(test)]
+mod tests;
 #[cfg(target_os = "zkvm")]
 pub mod runtime;
 

@@ -7,7 +7,7 @@ use openvm_custom_insn::custom_insn_r;
 use openvm_rv32im_guest::hint_buffer_chunked;
 
 use crate::{
-    curve::{Int, Machine, ORDER, PRIME, Point},
+    curve::{Int, Machine, ORDER, Operation, PRIME, Point},
     runtime,
 };
 
@@ -23,18 +23,15 @@ const COORDINATES: u8 = 0;
 const SCALARS: u8 = ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS;
 
 macro_rules! operation {
-    ($modulus:expr, $kind:ident, $a:expr, $b:expr) => {{
-        let mut result = MaybeUninit::<Int>::uninit();
+    ($modulus:expr, $kind:ident, $out:expr, $a:expr, $b:expr) => {{
         custom_insn_r!(
             opcode = OPCODE,
             funct3 = MODULAR_ARITHMETIC_FUNCT3,
             funct7 = ModArithBaseFunct7::$kind as u8 + $modulus,
-            rd = In result.as_mut_ptr(),
+            rd = In $out.as_mut_ptr(),
             rs1 = In core::ptr::from_ref($a),
             rs2 = In core::ptr::from_ref($b)
         );
-        // SAFETY: the machine has written it.
-        unsafe { result.assume_init() }
     }};
 }
 
@@ -44,18 +41,12 @@ pub struct Accelerated;
 
 impl Machine for Accelerated {
     #[inline(always)]
-    fn add(a: &Int, b: &Int) -> Int {
-        operation!(COORDINATES, AddMod, a, b)
-    }
-
-    #[inline(always)]
-    fn sub(a: &Int, b: &Int) -> Int {
-        operation!(COORDINATES, SubMod, a, b)
-    }
-
-    #[inline(always)]
-    fn mul(a: &Int, b: &Int) -> Int {
-        operation!(COORDINATES, MulMod, a, b)
+    fn to(out: &mut MaybeUninit<Int>, operation: Operation, a: &Int, b: &Int) {
+        match operation {
+            Operation::Add => { operation!(COORDINATES, AddMod, out, a, b); }
+            Operation::Sub => { operation!(COORDINATES, SubMod, out, a, b); }
+            Operation::Mul => { operation!(COORDINATES, MulMod, out, a, b); }
+        }
     }
 
     #[inline(always)]
@@ -92,12 +83,18 @@ impl Machine for Accelerated {
 
     #[inline(always)]
     fn scalar_sub(a: &Int, b: &Int) -> Int {
-        operation!(SCALARS, SubMod, a, b)
+        let mut out = MaybeUninit::uninit();
+        operation!(SCALARS, SubMod, out, a, b);
+        // SAFETY: the machine has written it.
+        unsafe { out.assume_init() }
     }
 
     #[inline(always)]
     fn scalar_div(a: &Int, b: &Int) -> Int {
-        operation!(SCALARS, DivMod, a, b)
+        let mut out = MaybeUninit::uninit();
+        operation!(SCALARS, DivMod, out, a, b);
+        // SAFETY: the machine has written it.
+        unsafe { out.assume_init() }
     }
 
     #[inline(always)]
@@ -109,6 +106,18 @@ impl Machine for Accelerated {
             rd = In core::ptr::from_mut(to),
             rs1 = In core::ptr::from_mut(to),
             rs2 = In core::ptr::from_ref(other)
+        );
+    }
+
+    #[inline(always)]
+    fn sum_to(out: &mut MaybeUninit<Point>, a: &Point, b: &Point) {
+        custom_insn_r!(
+            opcode = OPCODE,
+            funct3 = POINT_FUNCT3,
+            funct7 = POINT_ADD,
+            rd = In out.as_mut_ptr(),
+            rs1 = In core::ptr::from_ref(a),
+            rs2 = In core::ptr::from_ref(b)
         );
     }
 

@@ -24,6 +24,17 @@ impl Sha256 {
     }
 }
 
+/// SHA-256 of a domain byte and the parts after it.
+#[must_use]
+pub fn sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(&[domain]);
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finish()
+}
+
 /// SHA-256 of a domain byte and two 32-byte values: the form of most hashes here.
 #[must_use]
 pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
@@ -34,6 +45,11 @@ pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     first.copy_from_slice(left);
     second.copy_from_slice(right);
     sha2::Sha256::digest(input).into()
+}
+
+/// Writes [`hash_pair`] where it belongs.
+pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8; 32]) {
+    *out = hash_pair(domain, left, right);
 }
 
 /// HMAC with the key already absorbed (two compressions, done once).
@@ -51,13 +67,18 @@ impl Keyed {
         Self(mac)
     }
 
-    /// HMAC of the parts, one after the other.
-    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// The first bytes, 16 or 32, of the HMAC of the parts, which are at most 55 bytes together.
+    pub(crate) fn mac<const BYTES: usize>(&self, parts: &[&[u8]]) -> [u8; BYTES] {
         let mut mac = self.0.clone();
         for part in parts {
             mac.update(part);
         }
-        mac.finalize().into_bytes().into()
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut bytes = [0; BYTES];
+        for (byte, digest) in bytes.iter_mut().zip(digest) {
+            *byte = digest;
+        }
+        bytes
     }
 }
 

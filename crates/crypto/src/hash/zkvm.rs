@@ -1,16 +1,16 @@
 //! By the proving machine's compression function.
 //!
 //! The machine takes a state of eight words as numbers and a block of 64 bytes as they are. It wants
-//! both aligned to words, and every instruction spent on moving bytes is proved, so blocks are put
-//! together word by word.
+//! both aligned to words, and every instruction spent on moving bytes is proved: short messages are
+//! put together word by word, at places that the compiler knows.
 #![expect(unsafe_code, reason = "the machine's instruction takes addresses")]
 
-use core::mem::MaybeUninit;
+use core::{cell::UnsafeCell, mem::MaybeUninit};
 
 use openvm_sha2_guest::zkvm_sha256_impl;
 
 /// Initial state: FIPS 180-4, section 5.3.3.
-const INITIAL: State = State([
+static INITIAL: State = State([
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
@@ -21,149 +21,281 @@ const INITIAL: State = State([
     0x5be0_cd19,
 ]);
 
+/// Most bytes of a message of one block, and of two: the mark and the length need nine.
+const ONE_BLOCK: usize = 55;
+const TWO_BLOCKS: usize = 119;
+
 #[derive(Clone, Copy)]
 #[repr(C, align(4))]
 struct State([u32; 8]);
 
 impl State {
+    /// The state after a block of 16 words.
     #[inline(always)]
-    fn absorb(&mut self, block: &[u32; 16]) {
-        let state = self.0.as_mut_ptr().cast::<u8>();
-        // SAFETY: a state of 32 bytes is read and written, a block of 64 bytes read.
-        unsafe { zkvm_sha256_impl(state, block.as_ptr().cast(), state) };
+    fn after(&self, block: *const u32) -> Self {
+        let mut next = MaybeUninit::<Self>::uninit();
+        // SAFETY: a state of 32 bytes and a block of 64 are read, a state is written.
+        unsafe {
+            zkvm_sha256_impl(self.0.as_ptr().cast(), block.cast(), next.as_mut_ptr().cast());
+            next.assume_init()
+        }
     }
 
+    /// The digest's first bytes.
     #[inline(always)]
-    fn bytes(&self) -> [u8; 32] {
-        let mut bytes = MaybeUninit::<[u8; 32]>::uninit();
-        let start = bytes.as_mut_ptr().cast::<u8>();
-        for (index, word) in self.0.iter().enumerate() {
-            // Byte by byte: four stores and three shifts, less than turning the word around.
-            // SAFETY: eight words are 32 bytes, all of which are written.
-            unsafe {
-                let at = start.add(index * 4);
-                at.add(3).write_volatile(*word as u8);
-                at.add(2).write_volatile((*word >> 8) as u8);
-                at.add(1).write_volatile((*word >> 16) as u8);
-                at.write_volatile((*word >> 24) as u8);
-            }
+    fn bytes<const BYTES: usize>(&self) -> [u8; BYTES] {
+        let mut bytes = MaybeUninit::<[u8; BYTES]>::uninit();
+        // SAFETY: `BYTES` is 16 or 32.
+        unsafe {
+            put_digest(&self.0, bytes.as_mut_ptr().cast(), BYTES / 4);
+            bytes.assume_init()
         }
-        // SAFETY: written above.
-        unsafe { bytes.assume_init() }
     }
 }
 
-/// A hash on the way.
-#[derive(Clone)]
-pub(crate) struct Sha256 {
-    state: State,
-    block: [u32; 16],
-    /// Bytes taken so far.
+/// Writes words, the most significant byte first. Byte by byte: four stores and three shifts are
+/// less than turning a word around and storing it.
+///
+/// # Safety
+/// Four bytes must be writable at `to` for each of the `count` words, of which there are eight.
+#[inline(always)]
+unsafe fn put_digest(words: &[u32; 8], to: *mut u8, count: usize) {
+    for (index, word) in words.iter().take(count).enumerate() {
+        // SAFETY: the caller's promise. Volatile, or the compiler turns the word around.
+        unsafe {
+            let word = core::ptr::from_ref(word).read_volatile();
+            let at = to.add(index * 4);
+            at.add(3).write_volatile(word as u8);
+            at.add(2).write_volatile((word >> 8) as u8);
+            at.add(1).write_volatile((word >> 16) as u8);
+            at.write_volatile((word >> 24) as u8);
+        }
+    }
+}
+
+/// A message of at most one block (16 words) or two (32).
+struct Short<const WORDS: usize> {
+    words: [u32; WORDS],
+    /// Bytes in it.
     length: usize,
 }
 
-impl Sha256 {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self::from(INITIAL, 0)
-    }
-
+impl<const WORDS: usize> Short<WORDS> {
     #[inline(always)]
-    fn from(state: State, length: usize) -> Self {
+    const fn new() -> Self {
         Self {
-            state,
-            block: [0; 16],
-            length,
+            words: [0; WORDS],
+            length: 0,
         }
     }
 
-    #[inline]
-    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
-        let mut at = self.length % 64;
+    /// Adds bytes, of which there must be room for.
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        let shift = (self.length % 4) * 8;
+        let mut at = self.length / 4;
         self.length += bytes.len();
-        loop {
-            let room = 64 - at;
-            let fits = bytes.len() < room;
-            let count = if fits { bytes.len() } else { room };
-            // SAFETY: at most the room that is left in the block, and what there is.
-            unsafe {
-                let to = self.block.as_mut_ptr().cast::<u8>().add(at);
-                core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
-                bytes = bytes.get_unchecked(count..);
-            }
-            if fits {
-                return;
-            }
-            self.state.absorb(&self.block);
-            at = 0;
-        }
-    }
-
-    #[inline]
-    fn end(mut self) -> State {
-        let at = self.length % 64;
-        // What an earlier block left behind it, the padding must cover.
-        // SAFETY: `at` is below 64.
+        let whole = bytes.len() / 4;
+        let rest = bytes.len() % 4;
+        // SAFETY: the caller keeps within the message's words.
         unsafe {
-            let start = self.block.as_mut_ptr().cast::<u8>();
-            *start.add(at) = 0x80;
-            core::ptr::write_bytes(start.add(at + 1), 0, 63 - at);
+            let mut carried = *self.words.get_unchecked(at);
+            let mut add = |word: u32| {
+                *self.words.get_unchecked_mut(at) = carried | word << shift;
+                carried = if shift == 0 { 0 } else { word >> (32 - shift) };
+                at += 1;
+            };
+            let start = bytes.as_ptr();
+            if start.addr().is_multiple_of(4) {
+                for index in 0..whole {
+                    // Volatile, or both branches become one that reads bytes.
+                    add(start.cast::<u32>().add(index).read_volatile());
+                }
+            } else {
+                for index in 0..whole {
+                    add(start.add(index * 4).cast::<u32>().read_unaligned());
+                }
+            }
+            let mut last = 0;
+            for index in 0..rest {
+                last |= u32::from(*start.add(whole * 4 + index)) << (index * 8);
+            }
+            *self.words.get_unchecked_mut(at) = carried | last << shift;
+            if shift != 0 && rest * 8 + shift > 32 {
+                *self.words.get_unchecked_mut(at + 1) = last >> (32 - shift);
+            }
         }
-        if at >= 56 {
-            self.state.absorb(&self.block);
-            self.block = [0; 16];
-        }
-        let bits = self.length as u64 * 8;
-        self.block[14] = ((bits >> 32) as u32).to_be();
-        self.block[15] = (bits as u32).to_be();
-        self.state.absorb(&self.block);
-        self.state
     }
 
-    #[inline]
-    pub(crate) fn finish(self) -> [u8; 32] {
-        self.end().bytes()
+    /// Adds parts. Not as a loop, which the compiler would keep, and with it all that it does not
+    /// know of places and lengths then.
+    #[inline(always)]
+    fn put_all(&mut self, parts: &[&[u8]]) {
+        match parts {
+            [] => {}
+            [a] => self.put(a),
+            [a, b] => {
+                self.put(a);
+                self.put(b);
+            }
+            [a, b, c] => {
+                self.put(a);
+                self.put(b);
+                self.put(c);
+            }
+            [a, b, c, d, rest @ ..] => {
+                self.put(a);
+                self.put(b);
+                self.put(c);
+                self.put(d);
+                for part in rest {
+                    self.put(part);
+                }
+            }
+        }
     }
+
+    /// The state after the message, which follows `before` bytes that led to `state`.
+    #[inline(always)]
+    fn end(&mut self, state: &State, before: usize) -> State {
+        let (at, shift) = (self.length / 4, (self.length % 4) * 8);
+        let bits = ((before + self.length) as u32) * 8;
+        // SAFETY: the message leaves nine bytes free.
+        unsafe {
+            *self.words.get_unchecked_mut(at) |= 0x80 << shift;
+            *self.words.get_unchecked_mut(WORDS - 1) = bits.to_be();
+        }
+        let first = state.after(self.words.as_ptr());
+        if WORDS == 32 {
+            first.after(self.words[16..].as_ptr())
+        } else {
+            first
+        }
+    }
+}
+
+/// SHA-256 of a domain byte and the parts after it.
+#[must_use]
+#[inline(always)]
+pub fn sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
+    let length = parts.iter().fold(1, |sum, part| sum + part.len());
+    if length <= ONE_BLOCK {
+        short_sha256::<16>(domain, parts)
+    } else if length <= TWO_BLOCKS {
+        short_sha256::<32>(domain, parts)
+    } else {
+        long_sha256(domain, parts)
+    }
+}
+
+#[inline(always)]
+fn short_sha256<const WORDS: usize>(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
+    let mut message = Short::<WORDS>::new();
+    message.put(&[domain]);
+    message.put_all(parts);
+    message.end(&INITIAL, 0).bytes()
+}
+
+#[inline(never)]
+fn long_sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(&[domain]);
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finish()
 }
 
 /// SHA-256 of a domain byte and two 32-byte values: the form of most hashes here.
 #[must_use]
+#[inline(always)]
 pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut digest = MaybeUninit::<[u8; 32]>::uninit();
+    // SAFETY: the function writes all of it.
+    unsafe {
+        pair(domain, left, right, digest.as_mut_ptr().cast());
+        digest.assume_init()
+    }
+}
+
+/// Writes [`hash_pair`] where it belongs.
+#[inline(always)]
+pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8; 32]) {
+    // SAFETY: 32 bytes are writable.
+    unsafe { pair(domain, left, right, out.as_mut_ptr()) }
+}
+
+/// # Safety
+/// 32 bytes must be writable at `to`.
+#[inline(never)]
+unsafe fn pair(domain: u8, left: &[u8; 32], right: &[u8; 32], to: *mut u8) {
+    let (left, right) = (left.as_ptr(), right.as_ptr());
+    // SAFETY: both have 32 bytes; the caller's promise for `to`.
+    unsafe {
+        if (left.addr() | right.addr()).is_multiple_of(4) {
+            aligned_pair(domain, left.cast(), right.cast(), to);
+        } else {
+            let mut words = [0_u32; 16];
+            let (first, second) = words.split_at_mut(8);
+            core::ptr::copy_nonoverlapping(left, first.as_mut_ptr().cast(), 32);
+            core::ptr::copy_nonoverlapping(right, second.as_mut_ptr().cast(), 32);
+            aligned_pair(domain, first.as_ptr(), second.as_ptr(), to);
+        }
+    }
+}
+
+/// The second block of a pair: one byte of the message with the mark behind it, written each time,
+/// and 65 bytes in bits.
+struct Last(UnsafeCell<[u32; 16]>);
+
+// SAFETY: the machine has one thread.
+unsafe impl Sync for Last {}
+
+static LAST: Last = Last(UnsafeCell::new([
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    520_u32.to_be(),
+]));
+
+/// # Safety
+/// Eight words must be readable at `left` and `right`, 32 bytes writable at `to`.
+#[inline(always)]
+unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut u8) {
     let mut block = MaybeUninit::<[u32; 16]>::uninit();
     let words = block.as_mut_ptr().cast::<u32>();
     let mut carried = u32::from(domain);
-    for (half, bytes) in [left, right].into_iter().enumerate() {
-        let source = bytes.as_ptr();
-        if !source.addr().is_multiple_of(4) {
-            return unaligned_pair(domain, left, right);
+    // SAFETY: the caller's promise; the block has 16 words. Volatile, or the compiler reads
+    // everything first and spends as much again on keeping it.
+    unsafe {
+        for index in 0..8 {
+            let word = left.add(index).read_volatile();
+            words.add(index).write_volatile(carried | word << 8);
+            carried = word >> 24;
         }
         for index in 0..8 {
-            // SAFETY: 32 aligned bytes are eight words; the block has 16.
-            unsafe {
-                let word = *source.cast::<u32>().add(index);
-                words.add(half * 8 + index).write(carried | word << 8);
-                carried = word >> 24;
-            }
+            let word = right.add(index).read_volatile();
+            words.add(8 + index).write_volatile(carried | word << 8);
+            carried = word >> 24;
         }
+        let state = INITIAL.after(words);
+        let last = LAST.0.get().cast::<u32>();
+        last.write(carried | 0x8000);
+        let state = state.after(last);
+        put_digest(&state.0, to, 8);
     }
-    let mut state = INITIAL;
-    // SAFETY: every word was written.
-    state.absorb(unsafe { block.assume_init_ref() });
-    // The last byte, the mark behind it, and the length of 65 bytes in bits.
-    let mut last = [0_u32; 16];
-    last[0] = carried | 0x8000;
-    last[15] = 520_u32.to_be();
-    state.absorb(&last);
-    state.bytes()
-}
-
-#[cold]
-fn unaligned_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(&[domain]);
-    hasher.update(left);
-    hasher.update(right);
-    hasher.finish()
 }
 
 /// HMAC with the key already absorbed (two compressions, done once).
@@ -181,9 +313,7 @@ impl Keyed {
             for (word, bytes) in block.iter_mut().zip(key.as_chunks::<4>().0) {
                 *word ^= u32::from_ne_bytes(*bytes);
             }
-            let mut state = INITIAL;
-            state.absorb(&block);
-            state
+            INITIAL.after(block.as_ptr())
         };
         Self {
             inner: padded(0x36),
@@ -191,21 +321,78 @@ impl Keyed {
         }
     }
 
-    /// HMAC of the parts, one after the other.
-    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut inner = Sha256::from(self.inner, 64);
-        for part in parts {
-            inner.update(part);
-        }
-        let inner = inner.end();
+    /// The first bytes, 16 or 32, of the HMAC of the parts, which are at most 55 bytes together.
+    #[inline(always)]
+    pub(crate) fn mac<const BYTES: usize>(&self, parts: &[&[u8]]) -> [u8; BYTES] {
+        let mut message = Short::<16>::new();
+        message.put_all(parts);
+        let inner = message.end(&self.inner, 64);
         let mut block = [0_u32; 16];
         for (word, digest) in block.iter_mut().zip(inner.0) {
             *word = digest.to_be();
         }
         block[8] = 0x80;
         block[15] = (96_u32 * 8).to_be();
-        let mut outer = self.outer;
-        outer.absorb(&block);
-        outer.bytes()
+        self.outer.after(block.as_ptr()).bytes()
+    }
+}
+
+/// A hash on the way, of any length.
+#[derive(Clone)]
+pub(crate) struct Sha256 {
+    state: State,
+    block: [u32; 16],
+    /// Bytes taken so far.
+    length: usize,
+}
+
+impl Sha256 {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self {
+            state: INITIAL,
+            block: [0; 16],
+            length: 0,
+        }
+    }
+
+    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+        let mut at = self.length % 64;
+        self.length += bytes.len();
+        loop {
+            let room = 64 - at;
+            let fits = bytes.len() < room;
+            let count = if fits { bytes.len() } else { room };
+            // SAFETY: at most the room that is left in the block, and what there is.
+            unsafe {
+                let to = self.block.as_mut_ptr().cast::<u8>().add(at);
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
+                bytes = bytes.get_unchecked(count..);
+            }
+            if fits {
+                return;
+            }
+            self.state = self.state.after(self.block.as_ptr());
+            at = 0;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> [u8; 32] {
+        let at = self.length % 64;
+        // What an earlier block left behind it, the padding must cover.
+        // SAFETY: `at` is below 64.
+        unsafe {
+            let start = self.block.as_mut_ptr().cast::<u8>();
+            *start.add(at) = 0x80;
+            core::ptr::write_bytes(start.add(at + 1), 0, 63 - at);
+        }
+        if at >= 56 {
+            self.state = self.state.after(self.block.as_ptr());
+            self.block = [0; 16];
+        }
+        let bits = self.length as u64 * 8;
+        self.block[14] = ((bits >> 32) as u32).to_be();
+        self.block[15] = (bits as u32).to_be();
+        self.state.after(self.block.as_ptr()).bytes()
     }
 }
