@@ -21,7 +21,7 @@ use cloister_prove::{
 };
 
 /// Long enough for any stage on a busy machine.
-const LIMIT: Duration = Duration::from_secs(3600);
+const LIMIT: Duration = Duration::from_hours(1);
 
 /// Memory that a worker may take (issue 3), in bytes.
 const MEMORY: u64 = 10_000_000_000;
@@ -203,7 +203,7 @@ fn a_real_batch_becomes_a_proof_that_holds() {
     refuses_what_does_not_fit(&bench, &mut engines[0], hash);
 }
 
-/// Requests that must fail after a batch was proved, and leave the engine at work.
+/// Requests that must fail after a batch was proved, and leave the engine at work (SPV-5).
 fn refuses_what_does_not_fit(bench: &Bench, engine: &mut Engine, batch_hash: Hash) {
     let finish = |root: &Path, batch_hash| Work::Finish {
         root: root.to_owned(),

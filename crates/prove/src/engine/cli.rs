@@ -96,8 +96,8 @@ struct WriteKeys {
     /// Program and keys.
     #[command(flatten)]
     keys: Keys,
-    /// Write the verifying key and the commitments of the released guest into this folder, which
-    /// is `guest/image/v1` of the repository.
+    /// Take the program `batch.elf` of this folder, which is `guest/image/v1` of the repository,
+    /// for the released one, and write its verifying key and commitments beside it.
     #[arg(long, value_name = "DIR", conflicts_with = "elf")]
     write_image: Option<PathBuf>,
 }
@@ -269,16 +269,36 @@ fn print(execution: &Execution, profile: bool) -> Result<(), Failure> {
 /// Opens the keys, generating them if need be.
 fn open(args: &Keys) -> Result<Engine, Failure> {
     // A released program is named by its version; 0 is what no released software trusts.
-    let (version, elf) = match &args.elf {
-        None => (image::CURRENT, image::ELF.to_vec()),
-        Some(path) => (0, program::read_elf(path)?),
-    };
-    let exe = program::load(&elf)?;
-    let id = KeyId::of(&elf)?;
-    let store = Store::open(&args.key_cache, id, version, &exe, |line| {
+    match &args.elf {
+        None => open_program(&args.key_cache, image::CURRENT, image::ELF),
+        Some(path) => open_program(&args.key_cache, 0, &program::read_elf(path)?),
+    }
+}
+
+/// Opens the keys of a program.
+fn open_program(cache: &Path, version: u32, elf: &[u8]) -> Result<Engine, Failure> {
+    let exe = program::load(elf)?;
+    let id = KeyId::of(elf)?;
+    let store = Store::open(cache, id, version, &exe, |line| {
         let _ = writeln!(std::io::stderr(), "{line}");
     })?;
     Engine::new(version, exe, id, store)
+}
+
+/// Opens the keys to prove with. The released program must be the one that is verified.
+fn open_to_prove(args: &Keys) -> Result<Engine, Failure> {
+    let engine = open(args)?;
+    if args.elf.is_none() {
+        let embedded = image::verifying_key(image::CURRENT).unwrap_or_default();
+        let trusted = VerifyingKey::decode(embedded).map_err(internal)?;
+        let key = engine.key();
+        if (key.program(), key.machine()) != (trusted.program(), trusted.machine()) {
+            let reason = "built with a program that its own verifying key does not fit; write the \
+                          image's key anew and build again";
+            return Err(internal(reason));
+        }
+    }
+    Ok(engine)
 }
 
 impl Limits {
@@ -304,7 +324,7 @@ impl Limits {
 /// `serve`.
 fn run_serve(args: &Serve) -> Result<(), Failure> {
     args.limits.apply()?;
-    serve(&mut open(&args.keys)?)
+    serve(&mut open_to_prove(&args.keys)?)
 }
 
 /// `describe`.
@@ -349,14 +369,15 @@ fn print_keys(engine: &Engine) -> Result<(), Failure> {
 
 /// `keys`.
 fn keys(args: &WriteKeys) -> Result<(), Failure> {
-    let engine = open(&args.keys)?;
-    print_keys(&engine)?;
     let Some(folder) = &args.write_image else {
-        return Ok(());
+        return print_keys(&open(&args.keys)?);
     };
+    let elf = program::read_elf(&folder.join("batch.elf"))?;
+    let engine = open_program(&args.keys.key_cache, image::CURRENT, &elf)?;
     let bytes = engine.key().encode().map_err(internal)?;
     write_whole(&folder.join("verify.key"), &bytes)?;
-    write_commitments(&folder.join("image.json"), engine.key(), &bytes)
+    write_commitments(&folder.join("image.json"), engine.key(), &bytes)?;
+    print_keys(&engine)
 }
 
 /// Puts the commitments into the image's description, and leaves the rest of it as it is.

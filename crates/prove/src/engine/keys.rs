@@ -41,6 +41,9 @@ use crate::{
     verify::VerifyingKey,
 };
 
+/// Proven bits that every layer must have.
+const PROVEN_BITS: f64 = 100.0;
+
 /// First bytes of a key file.
 const MAGIC: [u8; 8] = *b"CLKEYS01";
 
@@ -150,6 +153,13 @@ impl Store {
             commitments.push(prover.commitment(false));
             if circuit == Circuit::Internal {
                 commitments.push(prover.commitment(true));
+            }
+        }
+        // SPV-4: a change of parameters or circuits cannot slip below the target.
+        for (layer, bits) in self.soundness()? {
+            if bits.total_bits < PROVEN_BITS {
+                let reason = format!("{layer}: only {:.2} proven bits", bits.total_bits);
+                return Err(internal(reason));
             }
         }
         let segments = SegmentProver::new(&pk, Arc::clone(exe))?;

@@ -19,7 +19,7 @@ pub const LOG_STACKED_HEIGHT: usize = 22;
 
 /// Memory that proving a segment may take by OpenVM's estimate, in bytes; a run is cut into
 /// segments by it. Workers must agree on it, since it decides what segment 3 is.
-pub const SEGMENT_BYTES: usize = 4 << 30;
+pub const SEGMENT_BYTES: usize = 2 << 30;
 
 /// RV32IM, input and output, and accelerators for what the state transition hashes and recovers.
 /// Deferral, pairings, big integers and quadratic extensions are off: what is not there needs no

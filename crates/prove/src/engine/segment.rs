@@ -85,7 +85,6 @@ impl SegmentProver {
     }
 
     /// Commitment to the program: its code, its first memory, where it starts.
-    #[must_use]
     pub fn program_commitment(&self) -> Digest {
         let config: &SdkVmConfig = self.instance.vm.config();
         compute_exe_commit_from_mem_config(

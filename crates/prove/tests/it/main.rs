@@ -1,4 +1,4 @@
-//! Final proofs that hold, and everything that must be refused (SPV-1 to SPV-5).
+//! Final proofs that hold, and everything that must be refused (SPV-1 to SPV-4).
 //!
 //! `data/` holds real proofs: `golden.proof` over the batch of the golden vectors, by the released
 //! guest; `other.proof` by another program on the same machine. The engine's own test makes new
@@ -40,6 +40,7 @@ fn a_real_proof_holds() {
     assert_eq!(verified.batch_hash, golden_hash());
 }
 
+/// SPV-4; the other layers' bits are checked when the engine generates keys.
 #[test]
 fn the_last_layer_has_at_least_100_proven_bits() {
     let bits = key().proven_bits();

@@ -7,7 +7,7 @@ use cloister_prove::{
 };
 use openvm_stark_backend::{
     codec::{Decode as _, Encode as _},
-    p3_field::PrimeCharacteristicRing as _,
+    p3_field::PrimeCharacteristicRing,
 };
 use openvm_verify_stark_host::{VmStarkProof, pvs::VM_PVS_AIR_ID, vk::VmStarkVerifyingKey};
 use proptest::prelude::*;
@@ -54,6 +54,7 @@ fn refusal(file: &[u8]) -> VerifyError {
     verify(file, golden_hash()).unwrap_err()
 }
 
+/// SPV-1.
 #[test]
 fn refuses_a_proof_of_another_batch() {
     let mut expected = golden_hash();
@@ -65,6 +66,7 @@ fn refuses_a_proof_of_another_batch() {
     assert_eq!(verify(GOLDEN, expected).unwrap_err(), refused);
 }
 
+/// SPV-1.
 #[test]
 fn refuses_a_changed_header() {
     // Who changes the header and writes its hash into the file meets what the proof reveals.
@@ -79,6 +81,7 @@ fn refuses_a_changed_header() {
     assert_eq!(verify(&file, expected).unwrap_err(), refused);
 }
 
+/// SPV-1.
 #[test]
 fn refuses_another_program() {
     let plain = unpack(OTHER);
@@ -97,25 +100,27 @@ fn refuses_another_program() {
     assert_eq!(verify(&pack(hash, &plain), hash).unwrap_err(), refused);
 }
 
+/// SPV-1.
 #[test]
 fn refuses_another_machine() {
     let mut openvm: VmStarkVerifyingKey = key().openvm().clone();
-    openvm.baseline.leaf_vk_commit.vk_pre_hash[3] += openvm_stark_one();
+    bump(&mut openvm.baseline.leaf_vk_commit.vk_pre_hash[3]);
     let other = VerifyingKey::new(image::CURRENT, key().program(), key().machine(), openvm);
     let refused = VerifyError::OtherMachine(image::CURRENT);
     assert_eq!(other.verify(GOLDEN, golden_hash()).unwrap_err(), refused);
 }
 
-/// One, in the field that commitments are made of.
-fn openvm_stark_one<F: openvm_stark_backend::p3_field::PrimeCharacteristicRing>() -> F {
-    F::ONE
+/// Adds one to a field element.
+fn bump<F: PrimeCharacteristicRing>(value: &mut F) {
+    *value += F::ONE;
 }
 
+/// SPV-1.
 #[test]
 fn refuses_changed_public_values() {
-    let file = changed(|proof| proof.user_pvs_proof.public_values[5] += openvm_stark_one());
+    let file = changed(|proof| bump(&mut proof.user_pvs_proof.public_values[5]));
     assert_eq!(refusal(&file), VerifyError::OtherPublicValues);
-    let file = changed(|proof| proof.user_pvs_proof.public_values_commit[0] += openvm_stark_one());
+    let file = changed(|proof| bump(&mut proof.user_pvs_proof.public_values_commit[0]));
     assert_eq!(refusal(&file), VerifyError::OtherPublicValues);
     let file = changed(|proof| proof.user_pvs_proof.public_values.truncate(16));
     assert_eq!(refusal(&file), VerifyError::OtherPublicValues);
@@ -129,7 +134,7 @@ fn refuses_changed_public_values() {
         .len();
     for at in [0, width / 2, width - 1] {
         let file = changed(|proof| {
-            proof.inner.public_values[VM_PVS_AIR_ID][at] += openvm_stark_one();
+            bump(&mut proof.inner.public_values[VM_PVS_AIR_ID][at]);
         });
         let refused = refusal(&file);
         assert!(matches!(refused, VerifyError::Invalid(_)), "{refused}");
@@ -149,6 +154,7 @@ fn refuses_deferral() {
     assert!(matches!(refused, VerifyError::Invalid(_)), "{refused}");
 }
 
+/// SPV-3.
 #[test]
 fn refuses_a_proof_cut_at_every_sixteenth() {
     for sixteenth in 0..16 {
@@ -173,6 +179,7 @@ fn refuses_a_proof_cut_at_every_sixteenth() {
     }
 }
 
+/// SPV-3.
 #[test]
 fn refuses_what_follows_the_proof() {
     let file = [GOLDEN, b"x"].concat();
@@ -196,6 +203,7 @@ fn refuses_other_formats_and_versions() {
     assert_eq!(refusal(&file), VerifyError::UnknownProgramVersion(9));
 }
 
+/// SPV-2.
 #[test]
 fn refuses_lengths_over_the_limit_before_it_makes_room() {
     for at in [LENGTH, COMPRESSED] {
@@ -226,18 +234,20 @@ fn refuses_lengths_over_the_limit_before_it_makes_room() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// SPV-3.
     #[test]
     fn refuses_every_flipped_bit_of_the_file(at in 0..GOLDEN.len(), bit in 0..8) {
         let mut file = GOLDEN.to_vec();
-        file[at] ^= 1 << bit;
+        file[at] ^= 1_u8 << bit;
         prop_assert!(verify(&file, golden_hash()).is_err());
     }
 
+    /// SPV-2, SPV-3.
     #[test]
     fn refuses_every_flipped_bit_of_the_proof(at in any::<prop::sample::Index>(), bit in 0..8) {
         let mut plain = unpack(GOLDEN);
         let at = at.index(plain.len());
-        plain[at] ^= 1 << bit;
+        plain[at] ^= 1_u8 << bit;
         prop_assert!(verify(&pack(golden_hash(), &plain), golden_hash()).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Prove, open, say};
+use super::{Prove, open_to_prove, say};
 use crate::{
     engine::{
         failure, internal,
@@ -17,7 +17,7 @@ pub(super) fn prove(args: &Prove) -> Result<(), Failure> {
     args.limits.apply()?;
     std::fs::create_dir_all(&args.scratch).map_err(|error| failure(FailureKind::Storage, error))?;
     let mut stages = Stages {
-        engine: open(&args.keys)?,
+        engine: open_to_prove(&args.keys)?,
         scratch: &args.scratch,
         next: 0,
     };

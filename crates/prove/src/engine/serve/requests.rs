@@ -283,6 +283,7 @@ mod tests {
         );
     }
 
+    /// SPV-5.
     #[test]
     fn children_that_do_not_fit_are_refused() {
         let reason = |layer, children: &[Head]| {
