@@ -12,6 +12,8 @@ use crate::commands::audit::{Anchor, SourceArguments};
 use crate::commands::contract::RegisterArguments;
 use crate::commands::disclose::DiscloseCommand;
 use crate::commands::l1::DeployArguments;
+use crate::commands::proof::ProofVerifyArguments;
+use crate::commands::prover::{FetchArguments, ProverCommand};
 use crate::commands::verify::VerifyArguments;
 use crate::error::CliError;
 
@@ -65,6 +67,18 @@ pub(crate) enum Command {
         /// What to do
         #[command(subcommand)]
         command: BatchCommand,
+    },
+    /// Work with proofs of batches
+    Proof {
+        /// What to do
+        #[command(subcommand)]
+        command: ProofCommand,
+    },
+    /// Run the prover: its jobs; for operators
+    Prover {
+        /// What to do
+        #[command(subcommand)]
+        command: ProverCommand,
     },
     /// Work with the contracts on Ethereum
     L1 {
@@ -123,8 +137,25 @@ pub(crate) enum BatchCommand {
     Show {
         /// Its number
         number: u64,
+        /// First show how its proof comes along, until it is made
+        #[arg(long)]
+        watch: bool,
     },
 }
+
+/// `cloister proof …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProofCommand {
+    /// Check a final proof of a batch; needs no access to Cloister
+    #[command(after_help = PROOF_VERIFY_HELP)]
+    Verify(ProofVerifyArguments),
+    /// Take the final proof of a batch from the gateway; for compliance
+    Fetch(FetchArguments),
+}
+
+/// What `cloister proof verify --help` says at the end.
+const PROOF_VERIFY_HELP: &str = "Exit status: 0 verified, 1 not verified, 2 could not be checked\n\nExample:\n  \
+    cloister proof verify batch-7.proof --batch-hash 0x…";
 
 /// `cloister l1 …`
 #[derive(Debug, Subcommand)]

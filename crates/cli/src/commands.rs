@@ -5,6 +5,8 @@ pub(crate) mod batch;
 pub(crate) mod contract;
 pub(crate) mod disclose;
 pub(crate) mod l1;
+pub(crate) mod proof;
+pub(crate) mod prover;
 pub(crate) mod rpc_proxy;
 pub(crate) mod session;
 pub(crate) mod verify;

@@ -24,9 +24,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::{
-    Arguments, AuditCommand, BatchCommand, Command, ContractCommand, L1Command, SessionCommand,
-    WalletCommand,
+    Arguments, AuditCommand, BatchCommand, Command, ContractCommand, L1Command, ProofCommand,
+    SessionCommand, WalletCommand,
 };
+use commands::prover::ProverCommand;
 use error::CliError;
 use http::Api;
 use session::SessionStore;
@@ -103,10 +104,21 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
             AuditCommand::Export { source } => commands::audit::export(&source).await?,
         },
         Command::Batch {
-            command: BatchCommand::Show { number },
+            command: BatchCommand::Show { number, watch },
         } => {
-            commands::batch::show(&home.api()?, number).await?;
+            commands::batch::show(&home.api()?, number, watch).await?;
         }
+        Command::Proof { command } => match command {
+            ProofCommand::Verify(arguments) => {
+                return Ok(verdict(commands::proof::verify(&arguments)?));
+            }
+            ProofCommand::Fetch(arguments) => {
+                commands::prover::fetch(&home.api()?, &arguments).await?;
+            }
+        },
+        Command::Prover {
+            command: ProverCommand::Jobs { command },
+        } => commands::prover::run(&home.api()?, command).await?,
         Command::L1 {
             command: L1Command::Deploy(arguments),
         } => {
