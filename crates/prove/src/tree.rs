@@ -111,7 +111,8 @@ mod tests {
                 let mut next = 0;
                 for node in &layer.nodes {
                     assert_eq!(node.start, next);
-                    assert!(node.end > node.start && node.end - node.start <= LEAF_CHILDREN);
+                    assert!(node.end > node.start);
+                    assert!(node.end - node.start <= LEAF_CHILDREN.max(INTERNAL_CHILDREN));
                     next = node.end;
                 }
                 assert_eq!(next, below);
