@@ -60,12 +60,16 @@ impl Shelf for Folder {
 
     async fn remove(&self, id: ArtefactId) -> Result<(), ArtefactError> {
         let path = self.file(id);
-        match tokio::fs::remove_file(&path).await {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(file_error("remove", &path, source))
+        // A writer that was killed leaves the other name behind.
+        for path in [path.with_extension("part"), path] {
+            match tokio::fs::remove_file(&path).await {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(file_error("remove", &path, source));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use cloister_proto::prover::v1::{BatchState, JobState, ProofState, Stage};
 use serde_json::json;
 
-use crate::proving::Proving;
+use crate::proving::{self, Proving};
 
 #[tokio::test]
 async fn a_batch_of_several_segments_is_proved() -> anyhow::Result<()> {
@@ -13,8 +13,8 @@ async fn a_batch_of_several_segments_is_proved() -> anyhow::Result<()> {
     let proof = proving.proof(batch).await?;
     assert!(proof.checked);
     assert_eq!((proof.segments_done, proof.segments_total), (5, 5));
-    // Two leaves, and one node in each of the two layers above.
-    assert_eq!((proof.nodes_done, proof.nodes_total), (4, 4));
+    let nodes = proving::nodes(5);
+    assert_eq!((proof.nodes_done, proof.nodes_total), (nodes, nodes));
     assert_eq!((proof.failures, proof.last_error_kind.as_str()), (0, ""));
     assert_eq!(proof.instructions, 5_000);
     assert_eq!(proof.stage(), Stage::Finish);
@@ -33,7 +33,7 @@ async fn a_batch_of_several_segments_is_proved() -> anyhow::Result<()> {
         [
             (Stage::Execute, 1, 20, megabyte),
             (Stage::Segment, 5, 100, megabyte),
-            (Stage::Aggregate, 4, 80, megabyte),
+            (Stage::Aggregate, nodes, 20 * u64::from(nodes), megabyte),
             (Stage::Finish, 1, 20, megabyte),
         ]
     );
@@ -280,16 +280,16 @@ async fn an_execution_that_dies_blocks_commits_from_there_on() -> anyhow::Result
 #[tokio::test]
 async fn spv_20_a_truncated_artefact_is_made_again() -> anyhow::Result<()> {
     let mut proving = Proving::started("").await?;
-    proving.fault("wait", "segment", Some(3), "hold");
-    let batch = proving.seal(4);
+    proving.fault("wait", "segment", Some(1), "hold");
+    let batch = proving.seal(2);
     proving.until_held("wait").await?;
     let cut = "update artefact_chunk set data = substring(data from 1 for 10) \
-               where artefact = (select output from job where layer = 1 and node = 1)";
+               where artefact = (select output from job where layer = 1 and node = 0)";
     assert_eq!(proving.sql(cut).await?, 1);
     proving.release("wait");
     proving.until_proved(batch).await?;
-    assert_eq!(proving.job(batch, 1, 0).await?.attempts, 1);
-    assert_eq!(proving.job(batch, 1, 1).await?.attempts, 2);
+    assert_eq!(proving.job(batch, 1, 0).await?.attempts, 2);
+    assert_eq!(proving.job(batch, 1, 1).await?.attempts, 1);
     let log = std::fs::read_to_string(proving.world.prover.log())?;
     assert!(log.contains("is damaged: it is shorter than it was"));
     Ok(())
@@ -303,22 +303,27 @@ async fn spv_20_a_changed_file_in_the_folder_is_made_again() -> anyhow::Result<(
     let section = proving.world.settings.proving.as_mut().unwrap();
     section.push_str(&setting);
     proving.world.start().await?;
-    proving.fault("wait", "segment", Some(2), "hold");
-    let batch = proving.seal(3);
-    proving.until_held("wait").await?;
-    let id = proving
-        .number("select output from job where layer = 1 and node = 0")
-        .await?;
-    let file = folder.join(format!("{id}.artefact"));
-    let mut bytes = std::fs::read(&file)?;
-    bytes[5] ^= 1;
-    std::fs::write(&file, bytes)?;
-    let gone = proving
-        .number("select output from job where layer = 1 and node = 1")
-        .await?;
-    std::fs::remove_file(folder.join(format!("{gone}.artefact")))?;
-    proving.release("wait");
-    proving.until_proved(batch).await?;
+    for (batch, how) in [(1, "changed"), (2, "gone")] {
+        proving.push_fault(&json!({
+            "name": how, "do": "segment", "index": 1, "batch": batch, "how": "hold",
+        }));
+        assert_eq!(proving.seal(2), batch);
+        proving.until_held(how).await?;
+        let query =
+            format!("select output from job where batch = {batch} and layer = 1 and node = 0");
+        let id = proving.number(&query).await?;
+        let file = folder.join(format!("{id}.artefact"));
+        if how == "gone" {
+            std::fs::remove_file(&file)?;
+        } else {
+            let mut bytes = std::fs::read(&file)?;
+            bytes[5] ^= 1;
+            std::fs::write(&file, bytes)?;
+        }
+        proving.release(how);
+        proving.until_proved(batch).await?;
+        assert_eq!(proving.job(batch, 1, 0).await?.attempts, 2);
+    }
     let log = std::fs::read_to_string(proving.world.prover.log())?;
     assert!(log.contains("is damaged: its bytes have changed"));
     assert!(log.contains("is damaged: it is shorter than it was"));
@@ -468,7 +473,10 @@ async fn partial_proofs_go_when_the_final_one_is_verified() -> anyhow::Result<()
     let batch = proving.seal(5);
     proving.until_proved(batch).await?;
     proving
-        .until_number("select count(*) from job where pruned", 9)
+        .until_number(
+            "select count(*) from job where pruned",
+            i64::from(5 + proving::nodes(5)),
+        )
         .await?;
     proving
         .sql("update artefact set created_at = now() - interval '2 hours'")

@@ -322,7 +322,7 @@ fn section(folder: &Path, more: &str) -> String {
     for (setting, value) in [
         ("workers", "1"),
         ("checkers", "0"),
-        ("lease_ms", "1500"),
+        ("lease_ms", "3000"),
         ("retry_pause_ms", "10"),
         ("poll_ms", "20"),
         ("call_timeout_s", "60"),
@@ -358,3 +358,15 @@ pub(crate) fn code(refused: &tonic::Status) -> &str {
 
 /// How long a process may take to leave.
 pub(crate) const LEAVE: Duration = Duration::from_secs(20);
+
+/// Nodes of the tree over so many segments.
+pub(crate) fn nodes(segments: u32) -> u32 {
+    let layers = cloister_prove::tree::layers(segments).unwrap();
+    let nodes: usize = layers.iter().map(|layer| layer.nodes.len()).sum();
+    u32::try_from(nodes).unwrap()
+}
+
+/// Jobs of a batch of so many segments: the execution, the segments, the tree, the end.
+pub(crate) fn jobs(segments: u32) -> u32 {
+    1 + segments + nodes(segments) + 1
+}

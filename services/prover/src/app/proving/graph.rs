@@ -89,35 +89,39 @@ mod tests {
     }
 
     #[test]
-    fn five_segments_make_two_leaves_and_one_root() {
-        let jobs = after_execution(&plan(5)).expect("a small batch");
-        let places: Vec<_> = jobs
-            .iter()
-            .map(|job| {
-                (
-                    job.stage,
-                    job.layer,
-                    job.node,
-                    job.first_child,
-                    job.last_child,
-                )
-            })
-            .collect();
-        assert_eq!(
-            places,
-            [
-                (Segment, 1, 0, 0, 0),
-                (Segment, 1, 1, 0, 0),
-                (Segment, 1, 2, 0, 0),
-                (Segment, 1, 3, 0, 0),
-                (Segment, 1, 4, 0, 0),
-                (Aggregate, 2, 0, 0, 3),
-                (Aggregate, 2, 1, 4, 4),
-                (Aggregate, 3, 0, 0, 1),
-                (Aggregate, 4, 0, 0, 0),
-                (Finish, 5, 0, 0, 0),
-            ]
-        );
+    fn every_job_takes_in_the_jobs_of_the_layer_below() {
+        for count in [1, 2, 5, 23] {
+            let jobs = after_execution(&plan(count)).expect("a small batch");
+            let (segments, rest) = jobs.split_at(count);
+            assert!(
+                segments
+                    .iter()
+                    .all(|job| (job.stage, job.layer, job.weight) == (Segment, 1, 7))
+            );
+            let (last, tree) = rest.split_last().expect("an end");
+            let mut below = segments;
+            let mut left = tree;
+            while !left.is_empty() {
+                let layer = left[0].layer;
+                let width = left.iter().filter(|job| job.layer == layer).count();
+                let (row, above) = left.split_at(width);
+                assert_eq!(layer, below[0].layer + 1);
+                let taken: Vec<u32> = row
+                    .iter()
+                    .flat_map(|job| job.first_child..=job.last_child)
+                    .collect();
+                let there: Vec<u32> = below.iter().map(|job| job.node).collect();
+                assert_eq!(taken, there, "each once, in order");
+                assert!(
+                    row.iter()
+                        .all(|job| job.stage == Aggregate && job.circuit.is_some())
+                );
+                (below, left) = (row, above);
+            }
+            assert_eq!(below.len(), 1, "one root");
+            assert_eq!((last.stage, last.layer), (Finish, below[0].layer + 1));
+            assert_eq!((last.first_child, last.last_child), (0, 0));
+        }
     }
 
     #[test]

@@ -140,9 +140,10 @@ impl Worker {
     async fn turn(&mut self, shutdown: &Shutdown) -> Turn {
         let identity = match self.identity {
             Some(identity) => identity,
-            None => match self.start().await {
-                Ok(identity) => identity,
-                Err(failed) => return Turn::Trouble(failed.reason),
+            None => match shutdown.unless_stopping(self.start()).await {
+                Some(Ok(identity)) => identity,
+                Some(Err(failed)) => return Turn::Trouble(failed.reason),
+                None => return Turn::Idle,
             },
         };
         match self.take(&identity).await {
@@ -210,6 +211,7 @@ impl Worker {
 
     /// Does the job, with heartbeats.
     async fn attempt(&mut self, job: &Job, shutdown: &Shutdown) -> End {
+        let taken_for = self.identity;
         if self.engine.is_none() {
             let Some(started) = shutdown.unless_stopping(self.start()).await else {
                 return End::Interrupted;
@@ -221,7 +223,7 @@ impl Worker {
         let Some(engine) = &self.engine else {
             return End::Interrupted;
         };
-        if self.identity != Some(engine.identity()) {
+        if taken_for != Some(engine.identity()) {
             // The program behind the path was replaced; whether the job is for it is decided anew.
             return End::Interrupted;
         }
