@@ -233,6 +233,8 @@ pub struct Metered {
     pub work: Work,
     /// What it touched of the state that no transaction before it in the block had touched.
     pub touched: Touched,
+    /// Entries in activity chains that it adds, at most.
+    pub activity: u64,
 }
 
 impl Metered {
@@ -257,7 +259,7 @@ impl Metered {
     /// The most that it adds to a batch, over a tree of so many leaves.
     #[must_use]
     pub fn in_batch(&self, tree_leaves: u64) -> Work {
-        let mut work = self.work;
+        let mut work = self.work.with(Feature::ActivityEntry, self.activity);
         work.absorb(&self.touched.work(tree_leaves));
         work
     }
@@ -323,8 +325,14 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
             self.evm.ctx.db_mut().forget_touches();
             return Err(refusal);
         }
-        self.work.absorb(&metered.work);
-        Ok(self.include(tx, index, result)?)
+        let work = metered.work;
+        let executed = self.include(tx, index, result)?;
+        let active = activity(executed);
+        self.work.absorb(&work);
+        self.work.add(Feature::ActivityEntry, active);
+        self.transactions
+            .last()
+            .ok_or_else(|| ExecuteError::from(unrecorded()).into())
     }
 
     /// What the transaction that ran would cost.
@@ -344,7 +352,6 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         }
         // Sender and target are among the accounts; a call that failed touches its target still.
         let active = u64::try_from(active).unwrap_or(u64::MAX).saturating_add(1);
-        work.add(Feature::ActivityEntry, active);
         let read = self.evm.ctx.db_mut().touched();
         let leaves = read.leaves.saturating_add(active);
         let touched = Touched {
@@ -352,7 +359,11 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
             written: leaves,
             code_words: read.code_words,
         };
-        Metered { work, touched }
+        Metered {
+            work,
+            touched,
+            activity: active,
+        }
     }
 
     /// What the block did so far, without the state that it touched.
@@ -429,11 +440,7 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
         let executed = self.record(tx, index, result.result, changed);
         self.header.gas_used = executed.cumulative_gas_used;
         self.transactions.push(executed);
-        self.transactions.last().ok_or_else(|| {
-            ExecuteError::Block(BlockError::Machine(
-                "no transaction was recorded".to_string(),
-            ))
-        })
+        self.transactions.last().ok_or_else(|| unrecorded().into())
     }
 
     /// The transaction's index in the block, if it fits.
@@ -539,6 +546,18 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
             trace,
         }
     }
+}
+
+fn unrecorded() -> BlockError {
+    BlockError::Machine("no transaction was recorded".to_string())
+}
+
+/// Entries in activity chains that a transaction adds.
+fn activity(executed: &ExecutedTransaction) -> u64 {
+    let logs = executed.fields.logs.iter();
+    let of_logs: usize = logs.map(|log| log_addresses(log).len()).sum();
+    let all = executed.concerned.len().saturating_add(of_logs);
+    u64::try_from(all).unwrap_or(u64::MAX)
 }
 
 /// Addresses whose activity chains a transaction extends, ascending, each once: sender, target or

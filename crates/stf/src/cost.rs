@@ -89,8 +89,10 @@ features!(
     InitWord,
     /// 32 bytes of code that came into being.
     DeployedWord,
-    /// Opcodes that move words: PUSH, POP, DUP, SWAP, JUMPDEST, PC, GAS.
+    /// Opcodes that move a word: PUSH, POP, DUP, JUMPDEST, PC, GAS.
     OpStack,
+    /// SWAP, EXCHANGE.
+    OpSwap,
     /// ADD, SUB, comparisons, bits, shifts, SIGNEXTEND.
     OpSimple,
     /// MUL.
@@ -115,6 +117,8 @@ features!(
     OpCopy,
     /// 32 bytes copied: by opcodes, as a call's input or answer.
     CopyWord,
+    /// 32 bytes moved by MCOPY.
+    MoveWord,
     /// Opcodes that tell about call, transaction or block.
     OpEnvironment,
     /// JUMP, JUMPI.

@@ -98,10 +98,9 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::MSIZE
         | op::GAS
         | op::JUMPDEST
-        | op::PUSH0..=op::SWAP16
-        | op::DUPN
-        | op::SWAPN
-        | op::EXCHANGE => Feature::OpStack,
+        | op::PUSH0..=op::DUP16
+        | op::DUPN => Feature::OpStack,
+        op::SWAP1..=op::SWAP16 | op::SWAPN | op::EXCHANGE => Feature::OpSwap,
         op::ADD | op::SUB | op::SIGNEXTEND | op::LT..=op::CLZ => Feature::OpSimple,
         op::MUL => Feature::OpMul,
         op::DIV | op::SDIV | op::MOD | op::SMOD => Feature::OpDiv,
@@ -166,7 +165,8 @@ fn amount(code: u8, stack: &[U256]) -> Option<(Feature, u64)> {
         op::KECCAK256 => bytes(1).map(|bytes| (Feature::KeccakBlock, keccak_blocks(bytes))),
         // Its input is hashed for the address.
         op::CREATE2 => bytes(2).map(|bytes| (Feature::KeccakBlock, keccak_blocks(bytes))),
-        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY | op::MCOPY => copied(2),
+        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY => copied(2),
+        op::MCOPY => bytes(2).map(|bytes| (Feature::MoveWord, words(bytes))),
         op::EXTCODECOPY => copied(3),
         op::LOG0..=op::LOG4 | op::RETURN | op::REVERT => copied(1),
         _ => None,
@@ -283,7 +283,7 @@ mod tests {
         );
         assert_eq!(
             amount(opcode::MCOPY, &[U256::MAX, U256::ZERO, U256::ZERO]),
-            Some((Feature::CopyWord, words(usize::MAX)))
+            Some((Feature::MoveWord, words(usize::MAX)))
         );
     }
 }

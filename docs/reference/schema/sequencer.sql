@@ -20,9 +20,12 @@ CREATE TABLE public.batch (
     transaction_count integer NOT NULL,
     transaction_leaves bytea NOT NULL,
     sealed_at bigint NOT NULL,
+    estimated_instructions bigint,
+    measured_instructions bigint,
     CONSTRAINT batch_blocks_are_in_order CHECK ((first_block <= last_block)),
     CONSTRAINT batch_has_a_leaf_for_each_transaction CHECK (((transaction_count >= 0) AND (octet_length(transaction_leaves) = (32 * transaction_count)))),
     CONSTRAINT batch_hash_is_32_bytes CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT batch_instructions_are_positive CHECK (((estimated_instructions > 0) AND (measured_instructions > 0))),
     CONSTRAINT batch_number_is_not_negative CHECK ((number >= 0))
 );
 ALTER TABLE ONLY public.batch ALTER COLUMN transaction_leaves SET STORAGE EXTERNAL;

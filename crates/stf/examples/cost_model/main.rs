@@ -4,12 +4,14 @@
 //! ```text
 //! cargo run -p cloister-stf --example cost_model -- probes DIR
 //! cargo run -p cloister-stf --example cost_model -- check FILE
+//! cargo run -p cloister-stf --example cost_model -- counts FILE
 //! ```
 //!
 //! `probes` writes an encoded batch input for each opcode and precompile with its worst operands,
 //! and `DIR/probes`, the list of them. `check` reads lines `INPUT INSTRUCTIONS [FEATURE]`: an encoded
 //! batch input, what the guest took for it (`cloister-prover-engine execute`), and for a probe the
-//! feature it is about, whose cost it then tells.
+//! feature it is about, whose cost it then tells. `counts` prints what the meter counted, as JSON
+//! lines, for whoever fits a new table.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,22 +30,19 @@ use cloister_crypto::NativeCrypto;
 use cloister_stf::{
     BatchInput, BlockContext, BlockExecutor, ExecuteError, LeafValue, MemoryState,
     StateReader as _,
-    cost::{BatchMeter, COST_TABLES, CostTable, Feature, Work},
+    cost::{BatchMeter, COST_TABLES, CostTable, Feature, Work, tree_nodes},
     decode_and_recover,
     seal::log_addresses,
 };
 use cloister_types::StateKey;
 
-/// Leaves of the tree that a batch is over, when nothing else is known. Its order of magnitude
-/// decides only how deep paths are.
-const TREE_LEAVES: u64 = 20_000;
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["probes", folder] => probes::write(folder.as_ref()),
-        ["check", file] => check(&std::fs::read_to_string(file).expect("readable")),
-        _ => panic!("usage: cost_model probes DIR | cost_model check FILE"),
+        ["check", file] => check(&rows(file)),
+        ["counts", file] => rows(file).iter().for_each(Row::print_counts),
+        _ => panic!("usage: cost_model probes DIR | check FILE | counts FILE"),
     }
 }
 
@@ -76,6 +75,20 @@ impl Row {
         }
     }
 
+    fn print_counts(&self) {
+        let counts: serde_json::Map<String, serde_json::Value> = Feature::ALL
+            .iter()
+            .map(|feature| (feature.name().to_owned(), self.work.count(*feature).into()))
+            .filter(|(_, count)| *count != 0)
+            .collect();
+        let about = self.about.map(Feature::name);
+        let (name, measured) = (&self.name, self.measured);
+        println!(
+            "{}",
+            serde_json::json!({"name": name, "measured": measured, "about": about, "counts": counts})
+        );
+    }
+
     /// What the feature would have to cost for the estimate to be right.
     fn implied(&self, table: &CostTable) -> Option<i128> {
         let feature = self.about?;
@@ -86,17 +99,20 @@ impl Row {
     }
 }
 
-fn check(text: &str) {
-    let table = COST_TABLES.last().expect("a table");
-    let rows: Vec<Row> = text
-        .lines()
+fn rows(file: &str) -> Vec<Row> {
+    let text = std::fs::read_to_string(file).expect("readable");
+    text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(Row::parse)
-        .collect();
+        .collect()
+}
+
+fn check(rows: &[Row]) {
+    let table = COST_TABLES.last().expect("a table");
     println!("image {} revision {}", table.image, table.revision);
     println!("      estimated       measured    error  batch");
     let mut errors = Vec::new();
-    for row in &rows {
+    for row in rows {
         let estimated = table.instructions(&row.work);
         let permille = permille(estimated, row.measured);
         print!(
@@ -181,7 +197,20 @@ fn work(input: &BatchInput) -> Work {
         meter.absorb(&work, &outcome.trace, active, length);
         state.apply(&outcome.trace);
     }
-    meter.work(TREE_LEAVES)
+    meter.work(tree_leaves(input))
+}
+
+/// About how many leaves the tree under a batch has: a power of two with which the witness' paths
+/// would have about as many nodes as they have.
+fn tree_leaves(input: &BatchInput) -> u64 {
+    let keys = u64::try_from(input.witness.openings.len()).unwrap();
+    let nodes = u64::try_from(input.witness.multiproof.node_count()).unwrap();
+    // Of the nodes of a binary tree one less than half are hashed from two below.
+    let inner = nodes / 2;
+    (0..40)
+        .map(|bits| 1 << bits)
+        .min_by_key(|size| tree_nodes(keys, *size).abs_diff(inner))
+        .unwrap()
 }
 
 fn opened(input: &BatchInput) -> MemoryState {

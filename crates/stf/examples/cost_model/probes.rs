@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use alloy_primitives::{Address, B256, Bytes, hex, keccak256};
 use cloister_stf::cost::Feature;
 
-use crate::world::{Person, World, eip2930, tx};
+use crate::world::{Person, World, eip2930, eip7702, tx};
 
 /// Longest code that a probe repeats its body to, in bytes.
 const CODE_BYTES: usize = 20_000;
@@ -29,7 +29,14 @@ struct Probe {
     about: Feature,
     code: Vec<u8>,
     input: Vec<u8>,
+    /// Entries in the access list.
     access: usize,
+    /// Signed authorizations.
+    authorizations: u64,
+    /// Transactions.
+    calls: u64,
+    /// Transactions in a block.
+    per_block: usize,
 }
 
 /// Runtime code: `setup`, then `body` again and again.
@@ -49,6 +56,9 @@ fn probe(name: impl Into<String>, about: Feature, code: Vec<u8>) -> Probe {
         code,
         input: Vec::new(),
         access: 0,
+        authorizations: 0,
+        calls: 1,
+        per_block: 100,
     }
 }
 
@@ -62,26 +72,35 @@ impl Probe {
         let raw = world.people[0].sign(raw);
         let contract = World::deployed(&world.block(&[raw])[0]);
         world.seal();
-        let raw = self.call(&world.people[1], contract);
-        let executed = world.block(&[raw]);
-        let fields = &executed[0].fields;
-        assert!(
-            fields.succeeded,
-            "{}: {:?}",
-            self.name, executed[0].halt_reason
-        );
+        let raws: Vec<Bytes> = (0..self.calls)
+            .map(|nonce| self.call(&world, nonce, contract))
+            .collect();
+        for block in raws.chunks(self.per_block) {
+            for executed in world.block(block) {
+                let halted = &executed.halt_reason;
+                assert!(executed.fields.succeeded, "{}: {halted:?}", self.name);
+            }
+        }
         world.seal().0.encode()
     }
 
-    fn call(&self, sender: &Person, contract: Address) -> Bytes {
+    fn call(&self, world: &World, nonce: u64, contract: Address) -> Bytes {
+        let sender = &world.people[1];
         if self.access > 0 {
             let keys = (0..self.access).map(|key| keccak256(key.to_be_bytes()));
-            let mut raw = eip2930(0, contract, keys.collect(), &self.input);
+            let mut raw = eip2930(nonce, contract, keys.collect(), &self.input);
             raw.gas_limit = 16_000_000;
             return sender.sign(raw);
         }
-        let mut raw = tx(0, contract, 0, &self.input);
-        raw.gas_limit = 16_000_000;
+        if self.authorizations > 0 {
+            let signed =
+                (0..self.authorizations).map(|nonce| world.people[2].authorize(contract, nonce));
+            let mut raw = eip7702(nonce, contract, signed.collect(), &self.input);
+            raw.gas_limit = 16_000_000;
+            return sender.sign(raw);
+        }
+        let mut raw = tx(nonce, contract, 0, &self.input);
+        raw.gas_limit = 16_000_000 / self.calls;
         sender.sign(raw)
     }
 }
@@ -154,7 +173,7 @@ fn stack() -> Vec<Probe> {
         ),
         probe(
             "swap16",
-            Feature::OpStack,
+            Feature::OpSwap,
             repeated(&sixteen, &[0x9f], 18_000),
         ),
         probe("jumpdest", Feature::OpStack, repeated(&[], &[0x5b], 20_000)),
@@ -313,8 +332,8 @@ fn memory() -> Vec<Probe> {
             repeated(&hex!("6207ffff5150" "620fffff51"), &[0x50], 1),
         ),
         long("mcopy-none", Feature::OpCopy, &hex!("5f5f5f5e"), 4_000),
-        long("mcopy", Feature::CopyWord, &hex!("6180005f60205e"), 100),
-        long("mcopy-odd", Feature::CopyWord, &hex!("6180005f60015e"), 100),
+        long("mcopy", Feature::MoveWord, &hex!("6180005f60205e"), 100),
+        long("mcopy-odd", Feature::MoveWord, &hex!("6180005f60015e"), 100),
         long(
             "calldatacopy",
             Feature::CopyWord,
@@ -450,6 +469,19 @@ fn envelope() -> Vec<Probe> {
         Probe {
             input: vec![0xee; 100_000],
             ..probe("calldata", Feature::EnvelopeWord, vec![0x00])
+        },
+        Probe {
+            calls: 100,
+            ..probe("transactions", Feature::Transaction, vec![0x00])
+        },
+        Probe {
+            calls: 100,
+            per_block: 1,
+            ..probe("blocks", Feature::Block, vec![0x00])
+        },
+        Probe {
+            authorizations: 100,
+            ..probe("authorizations", Feature::Signature, vec![0x00])
         },
         Probe {
             access: 1_000,

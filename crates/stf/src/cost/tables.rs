@@ -37,7 +37,7 @@ impl CostTable {
 /// All tables, the newest image last.
 pub const COST_TABLES: &[CostTable] = &[CostTable {
     image: "v1",
-    revision: 1,
+    revision: 2,
     coefficients: v1,
 }];
 
@@ -49,71 +49,76 @@ pub fn cost_table(image: &str) -> Option<&'static CostTable> {
 
 /// Image v1: keccak-256, SHA-256 and secp256k1 accelerated, all else in software on RV32IM.
 ///
-/// Derived, not yet measured: from instruction counts of the parts without accelerators (decoding
-/// and hashing a transaction 38,800, an ETH transfer 21,400, set-up 297,000, about 60 an opcode),
-/// and for the precompiles from their multiplications in the field (8-byte limbs on a 4-byte
-/// machine: about 35 instructions for each product of two limbs), doubled.
+/// Measured on 183 probes, which each do one thing often with its costliest operands, and on 12
+/// batches of payments, ERC-20 transfers and deployments; the least values with which none of them
+/// is estimated below what the guest took. The batches are estimated 9% too high in the mean.
+///
+/// An accelerator does much for one instruction: a permutation of Keccak costs as much to prove as
+/// about 1,100 instructions, a block of SHA-256 as about 135. Where a contract can buy that for gas
+/// ([`Feature::KeccakBlock`], [`Feature::Sha256Block`]) it counts so.
 #[expect(
     clippy::match_same_arms,
     reason = "a table: a line for each feature, in their order"
 )]
 const fn v1(feature: Feature) -> u64 {
     match feature {
-        Feature::Batch => 500_000,
-        Feature::Block => 60_000,
-        Feature::Transaction => 45_000,
-        Feature::Signature => 500_000,
-        Feature::EnvelopeWord => 600,
-        Feature::Log => 6_000,
-        Feature::LogWord => 250,
-        Feature::ActivityEntry => 2_500,
-        Feature::LeafOpened => 6_000,
-        Feature::LeafWritten => 6_000,
-        Feature::TreeNode => 900,
-        Feature::CodeWord => 700,
-        Feature::InitWord => 700,
-        Feature::DeployedWord => 700,
-        Feature::OpStack => 70,
-        Feature::OpSimple => 150,
-        Feature::OpMul => 700,
-        Feature::OpDiv => 6_000,
-        Feature::OpModular => 12_000,
-        Feature::OpExp => 1_500,
-        Feature::ExpByte => 10_000,
-        Feature::OpKeccak => 1_000,
-        Feature::KeccakBlock => 600,
-        Feature::OpMemory => 250,
-        Feature::MemoryWord => 120,
-        Feature::OpCopy => 600,
-        Feature::CopyWord => 150,
-        Feature::OpEnvironment => 150,
+        Feature::Batch => 60_000,
+        Feature::Block => 43_000,
+        Feature::Transaction => 16_000,
+        Feature::Signature => 30_000,
+        Feature::EnvelopeWord => 700,
+        Feature::Log => 3_600,
+        Feature::LogWord => 120,
+        Feature::ActivityEntry => 800,
+        Feature::LeafOpened => 24_000,
+        Feature::LeafWritten => 3_000,
+        Feature::TreeNode => 300,
+        Feature::CodeWord => 660,
+        Feature::InitWord => 260,
+        Feature::DeployedWord => 410,
+        Feature::OpStack => 50,
+        Feature::OpSwap => 160,
+        Feature::OpSimple => 200,
+        Feature::OpMul => 300,
+        Feature::OpDiv => 1_500,
+        Feature::OpModular => 4_200,
+        Feature::OpExp => 500,
+        Feature::ExpByte => 4_200,
+        Feature::OpKeccak => 250,
+        Feature::KeccakBlock => 1_100,
+        Feature::OpMemory => 260,
+        Feature::MemoryWord => 10,
+        Feature::OpCopy => 300,
+        Feature::CopyWord => 30,
+        Feature::MoveWord => 200,
+        Feature::OpEnvironment => 210,
         Feature::OpJump => 100,
-        Feature::OpState => 4_000,
-        Feature::OpStore => 5_000,
-        Feature::OpTransient => 2_000,
-        Feature::OpCall => 15_000,
-        Feature::OpCreate => 40_000,
-        Feature::OpEnd => 1_500,
-        Feature::Precompile => 3_000,
-        Feature::EcRecover => 500_000,
-        Feature::Sha256Block => 1_000,
-        Feature::RipemdBlock => 8_000,
-        Feature::ModexpGas => 1_500,
-        Feature::Bn254Add => 1_000_000,
-        Feature::Bn254Mul => 12_000_000,
-        Feature::Bn254Pairing => 60_000_000,
-        Feature::Bn254Pair => 50_000_000,
-        Feature::Blake2Round => 2_000,
-        Feature::Kzg => 500_000_000,
-        Feature::BlsG1Add => 2_500_000,
-        Feature::BlsG1Point => 40_000_000,
-        Feature::BlsG2Add => 4_000_000,
-        Feature::BlsG2Point => 120_000_000,
-        Feature::BlsPairing => 150_000_000,
-        Feature::BlsPair => 150_000_000,
-        Feature::BlsMapG1 => 40_000_000,
-        Feature::BlsMapG2 => 120_000_000,
-        Feature::P256Verify => 30_000_000,
+        Feature::OpState => 1_200,
+        Feature::OpStore => 11_000,
+        Feature::OpTransient => 920,
+        Feature::OpCall => 2_500,
+        Feature::OpCreate => 12_000,
+        Feature::OpEnd => 200,
+        Feature::Precompile => 1_000,
+        Feature::EcRecover => 50_000,
+        Feature::Sha256Block => 350,
+        Feature::RipemdBlock => 2_300,
+        Feature::ModexpGas => 170,
+        Feature::Bn254Add => 140_000,
+        Feature::Bn254Mul => 4_800_000,
+        Feature::Bn254Pairing => 22_000_000,
+        Feature::Bn254Pair => 18_000_000,
+        Feature::Blake2Round => 580,
+        Feature::Kzg => 150_000_000,
+        Feature::BlsG1Add => 300_000,
+        Feature::BlsG1Point => 14_000_000,
+        Feature::BlsG2Add => 470_000,
+        Feature::BlsG2Point => 36_000_000,
+        Feature::BlsPairing => 47_000_000,
+        Feature::BlsPair => 28_000_000,
+        Feature::BlsMapG1 => 6_100_000,
+        Feature::BlsMapG2 => 19_000_000,
+        Feature::P256Verify => 12_000_000,
         Feature::OtherPrecompileGas => 10_000,
     }
 }
@@ -139,6 +144,67 @@ mod tests {
             for feature in Feature::ALL {
                 let work = Work::default().with(*feature, 1);
                 assert!(table.instructions(&work) > 0, "{}", feature.name());
+            }
+        }
+    }
+
+    /// Least gas that one of it costs, with the best discount of multi-scalar multiplications.
+    const LEAST_GAS: &[(Feature, u64)] = &[
+        (Feature::OpStack, 1),
+        (Feature::OpSwap, 3),
+        (Feature::OpSimple, 3),
+        (Feature::OpMul, 5),
+        (Feature::OpDiv, 5),
+        (Feature::OpModular, 8),
+        (Feature::OpExp, 10),
+        (Feature::ExpByte, 50),
+        (Feature::OpKeccak, 30),
+        // Six gas a word, 136 bytes a permutation.
+        (Feature::KeccakBlock, 25),
+        (Feature::OpMemory, 3),
+        (Feature::MemoryWord, 3),
+        (Feature::OpCopy, 3),
+        (Feature::CopyWord, 3),
+        (Feature::MoveWord, 3),
+        (Feature::OpEnvironment, 2),
+        (Feature::OpJump, 8),
+        (Feature::OpState, 5),
+        (Feature::OpStore, 100),
+        (Feature::OpTransient, 100),
+        (Feature::OpCall, 100),
+        (Feature::OpCreate, 32_000),
+        (Feature::InitWord, 2),
+        (Feature::DeployedWord, 6_400),
+        (Feature::CodeWord, 3),
+        (Feature::LeafOpened, 1_900),
+        (Feature::Precompile, 100),
+        (Feature::EcRecover, 3_000),
+        (Feature::Sha256Block, 24),
+        (Feature::RipemdBlock, 240),
+        (Feature::ModexpGas, 1),
+        (Feature::Bn254Add, 150),
+        (Feature::Bn254Mul, 6_000),
+        (Feature::Bn254Pairing, 45_000),
+        (Feature::Bn254Pair, 34_000),
+        (Feature::Blake2Round, 1),
+        (Feature::Kzg, 50_000),
+        (Feature::BlsG1Add, 375),
+        (Feature::BlsG1Point, 12_000 * 519 / 1_000),
+        (Feature::BlsG2Add, 600),
+        (Feature::BlsG2Point, 22_500 * 524 / 1_000),
+        (Feature::BlsPairing, 37_700),
+        (Feature::BlsPair, 32_600),
+        (Feature::BlsMapG1, 5_500),
+        (Feature::BlsMapG2, 23_800),
+        (Feature::P256Verify, 6_900),
+    ];
+
+    #[test]
+    fn a_unit_of_gas_buys_no_more_than_is_documented() {
+        for table in COST_TABLES {
+            for (feature, gas) in LEAST_GAS {
+                let bought = table.coefficient(*feature) / gas;
+                assert!(bought <= 3_100, "{}: {bought} for a gas", feature.name());
             }
         }
     }

@@ -70,6 +70,7 @@ fn refusal(name: &str, message: &str) -> RpcError {
         "wrong_chain_id" => (Code::WrongChainId, "invalid chain id for signer"),
         "signature_high_s" | "signature_invalid" => (Code::InvalidSignature, "invalid sender"),
         "transaction_malformed" => (Code::InvalidTransaction, "rlp: not a transaction"),
+        "proving_limit" => (Code::Rejected, "too costly to prove"),
         "busy" | "limit_exceeded" => (Code::LimitExceeded, "limit exceeded"),
         other => {
             tracing::warn!(code = other, message, "a refusal without words of its own");
@@ -125,6 +126,7 @@ mod tests {
         for (code, words) in [
             ("nonce_too_low", "nonce too low"),
             ("insufficient_funds", "insufficient funds"),
+            ("proving_limit", "too costly to prove"),
             ("intrinsic_gas_too_low", "intrinsic gas too low"),
             (
                 "underpriced_replacement",
