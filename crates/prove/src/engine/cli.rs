@@ -15,7 +15,6 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    artefact::write_whole,
     execution::{Ended, Execution, Runner, Table},
     failure, internal,
     keys::{KeyId, Store},
@@ -23,6 +22,7 @@ use super::{
     serve::{Engine, serve},
 };
 use crate::{
+    artefact::write_whole,
     image,
     protocol::{Failure, FailureKind, Hash},
     verify::{MAX_FILE_BYTES, VerifyingKey},
@@ -194,10 +194,11 @@ fn execute(args: &Execute) -> Result<(), Failure> {
     let elf = program::read_elf(&args.elf)?;
     let exe = program::load(&elf)?;
     let runner = Runner::new(exe.clone())?;
+    let session = runner.session()?;
     let mut outcome = Ok(());
     for path in &args.input {
         let input = program::read_input(path)?;
-        let result = runner.run(&input);
+        let result = session.run(&input);
         if args.json {
             say(serde_json::to_string(&Line::from(&result)).map_err(internal)?)?;
         }

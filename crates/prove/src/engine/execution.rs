@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openvm_circuit::{
     arch::{
-        ExecutionError, VmBuilder, VmCircuitConfig, VmExecutor,
+        ExecutionError, InterpretedInstance, VmBuilder, VmCircuitConfig, VmExecutor,
         execution_mode::{MeteredCtx, MeteredCtxInputs, SegmentationLimits},
         instructions::exe::VmExe,
     },
@@ -146,6 +146,35 @@ impl Runner {
         })
     }
 
+    /// Translates the program for the machine, which takes longer than most runs.
+    ///
+    /// # Errors
+    /// [`FailureKind::BadRequest`] when it holds what the machine does not know.
+    pub fn session(&self) -> Result<Session<'_>, Failure> {
+        let instance = self
+            .executor
+            .metered_instance(&self.exe, &self.executor_tables)
+            .map_err(|error| failure(FailureKind::BadRequest, error))?;
+        Ok(Session {
+            runner: self,
+            instance,
+        })
+    }
+}
+
+/// A program that is ready to run, as often as wanted.
+pub struct Session<'a> {
+    runner: &'a Runner,
+    instance: InterpretedInstance<'a, F, MeteredCtx>,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl Session<'_> {
     /// Runs the program over an input.
     ///
     /// # Errors
@@ -156,14 +185,13 @@ impl Runner {
 
     /// Runs the program; OpenVM may panic on what the program does.
     fn run_unguarded(&self, input: &[u8]) -> Result<Execution, Ended> {
-        let instance = self
-            .executor
-            .metered_instance(&self.exe, &self.executor_tables)
-            .map_err(|error| failure(FailureKind::BadRequest, error))?;
-        let (segments, state) =
-            instance.execute_metered(program::streams(input), self.ctx.clone())?;
+        let ctx = self.runner.ctx.clone();
+        let (segments, state) = self
+            .instance
+            .execute_metered(program::streams(input), ctx)?;
         let instructions = segments.iter().map(|segment| segment.num_insns).sum();
         let tables = self
+            .runner
             .tables
             .iter()
             .enumerate()
