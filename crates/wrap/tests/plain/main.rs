@@ -1,5 +1,4 @@
 //! Keys, circuits and statements, without any proof system.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use cloister_wrap::{
     circuit::{
@@ -115,10 +114,13 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Changes one thing.
+type Change = fn(&mut Circuit);
+
 #[test]
 fn every_change_of_a_circuit_changes_the_digest() {
     let digest = *VerifyingKey::new(circuit()).unwrap().digest();
-    let changes: [fn(&mut Circuit); 10] = [
+    let changes: [Change; 10] = [
         |circuit| circuit.parameters.queries -= 1,
         |circuit| circuit.message_lengths[1] += 1,
         |circuit| circuit.tables[0].log_height += 1,
@@ -132,9 +134,9 @@ fn every_change_of_a_circuit_changes_the_digest() {
     ];
 
     for (index, change) in changes.iter().enumerate() {
-        let mut changed = circuit();
-        change(&mut changed);
-        let key = VerifyingKey::new(changed).unwrap();
+        let mut other = circuit();
+        change(&mut other);
+        let key = VerifyingKey::new(other).unwrap();
         assert_ne!(*key.digest(), digest, "{index}");
     }
 }
@@ -177,7 +179,7 @@ fn a_number_not_in_shortest_form_is_refused() {
 
 #[test]
 fn a_circuit_that_points_outside_itself_is_refused() {
-    let changes: [(fn(&mut Circuit), BadCircuit); 9] = [
+    let changes: [(Change, BadCircuit); 9] = [
         (|c| c.message_lengths = vec![4, 4], BadCircuit::Lengths),
         (|c| c.tables.clear(), BadCircuit::Tables),
         (|c| c.tables[0].log_height = 21, BadCircuit::Tables),
@@ -208,9 +210,9 @@ fn a_circuit_that_points_outside_itself_is_refused() {
     ];
 
     for (change, fault) in changes {
-        let mut changed = circuit();
-        change(&mut changed);
-        assert_eq!(VerifyingKey::new(changed).unwrap_err(), fault);
+        let mut other = circuit();
+        change(&mut other);
+        assert_eq!(VerifyingKey::new(other).unwrap_err(), fault);
     }
 }
 
