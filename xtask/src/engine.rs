@@ -61,9 +61,10 @@ impl Level {
     }
 }
 
-/// All tests of the engine, real proofs among them, one after the other: each takes much memory.
+/// Tests with the engine, real proofs among them, one after the other: each takes much memory. Those
+/// inside the library run with the rest of the workspace; here they would build it once more.
 pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
-    let mut command = cargo(root, &["test"])?;
+    let mut command = cargo(root, &["test", "--test", "it", "--test", "proving"])?;
     command.args(["--", "--test-threads=1", "--nocapture"]);
     Ok(command)
 }

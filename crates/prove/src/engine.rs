@@ -1,7 +1,6 @@
 //! Makes proofs with OpenVM. Only the engine's own process uses it.
 
 pub mod aggregation;
-pub mod artefact;
 pub mod cli;
 pub mod execution;
 pub mod guard;
@@ -17,10 +16,7 @@ use crate::protocol::{Failure, FailureKind};
 
 /// A failure of this kind, with its reason.
 fn failure(kind: FailureKind, reason: impl std::fmt::Display) -> Failure {
-    Failure {
-        kind,
-        message: reason.to_string(),
-    }
+    Failure::new(kind, reason)
 }
 
 /// A failure that trying again may mend.

@@ -11,6 +11,7 @@
 //! ```
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod artefact;
 pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;

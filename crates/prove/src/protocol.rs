@@ -188,6 +188,17 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// A failure of this kind, with its reason.
+    #[must_use]
+    pub fn new(kind: FailureKind, reason: impl std::fmt::Display) -> Self {
+        Self {
+            kind,
+            message: reason.to_string(),
+        }
+    }
+}
+
 /// Kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

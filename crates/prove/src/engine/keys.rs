@@ -32,11 +32,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     aggregation::{Circuit, NodeProver},
-    artefact::write_whole,
     failure, internal, machine,
     segment::SegmentProver,
 };
 use crate::{
+    artefact::write_whole,
     protocol::{Failure, FailureKind, Hash},
     verify::VerifyingKey,
 };

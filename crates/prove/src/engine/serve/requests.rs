@@ -11,19 +11,12 @@ use openvm_verify_stark_host::VmStarkProof;
 
 use super::Engine;
 use crate::{
-    engine::{
-        aggregation::Circuit,
-        artefact::{self, Head, Kind},
-        failure, internal, program,
-        segment::PublicValuesProof,
-    },
+    artefact::{self, Head, Kind},
+    engine::{aggregation::Circuit, failure, internal, program, segment::PublicValuesProof},
     protocol::{Answer, Failure, FailureKind, Hash, SegmentPlan, Work},
     tree::{INTERNAL_CHILDREN, LEAF_CHILDREN, LayerKind, MAX_SEGMENTS},
     verify::{MAX_FILE_BYTES, VerifyError, pack},
 };
-
-/// The internal circuit verifies itself at most so often (OpenVM 2.0.2, `MAX_RECURSION_DEPTH`).
-const MAX_DEPTH: u8 = u8::MAX;
 
 impl Engine {
     /// Does one piece of work.
@@ -138,7 +131,7 @@ impl Engine {
             heads.push(head);
             proofs.push(decode(path, &body)?);
         }
-        let head = parent(layer, &heads)?;
+        let head = artefact::parent(layer, &heads)?;
         let proof = self.nodes(Circuit::of(layer))?.prove(layer, &proofs)?;
         let bytes = artefact::write(output, &head, &proof.encode_to_vec().map_err(internal)?)?;
         Ok(Answer::Written { bytes })
@@ -185,62 +178,6 @@ impl Engine {
     }
 }
 
-/// The head of a node over these children, which must fit together.
-fn parent(layer: LayerKind, children: &[Head]) -> Result<Head, Failure> {
-    let bad = |reason: String| Err(failure(FailureKind::BadArtefact, reason));
-    let (Some(first), Some(last)) = (children.first(), children.last()) else {
-        return bad("no children".into());
-    };
-    for child in children {
-        let fits = matches!(
-            (layer, child.kind),
-            (LayerKind::Leaf, Kind::Segment)
-                | (LayerKind::InternalForLeaf, Kind::Node(LayerKind::Leaf))
-                | (
-                    LayerKind::InternalFirst,
-                    Kind::Node(LayerKind::InternalForLeaf)
-                )
-                | (
-                    LayerKind::InternalRecursive,
-                    Kind::Node(LayerKind::InternalFirst | LayerKind::InternalRecursive)
-                )
-        );
-        if !fits {
-            return bad(format!("a {:?} is no child of a {layer:?}", child.kind));
-        }
-        if child.input != first.input {
-            return bad("children of different batches".into());
-        }
-        if child.depth != first.depth {
-            return bad("children of different depths".into());
-        }
-    }
-    for (child, next) in children.iter().zip(children.iter().skip(1)) {
-        if child.segments.end != next.segments.start {
-            let (end, start) = (child.segments.end, next.segments.start);
-            return bad(format!(
-                "segment {start} does not follow up to segment {end}"
-            ));
-        }
-    }
-    let depth = match layer {
-        LayerKind::Leaf | LayerKind::InternalForLeaf => 0,
-        LayerKind::InternalFirst | LayerKind::InternalRecursive => {
-            if first.depth == MAX_DEPTH {
-                return bad("deeper than OpenVM allows".into());
-            }
-            first.depth.saturating_add(1)
-        }
-    };
-    Ok(Head {
-        kind: Kind::Node(layer),
-        depth,
-        segments: first.segments.start..last.segments.end,
-        keys: first.keys,
-        input: first.input,
-    })
-}
-
 /// Decodes a proof that came in an artefact.
 fn decode(path: &Path, body: &[u8]) -> Result<Proof<SC>, Failure> {
     Proof::decode_from_bytes(body).map_err(|error| {
@@ -254,70 +191,4 @@ fn decode(path: &Path, body: &[u8]) -> Result<Proof<SC>, Failure> {
 /// A final proof does not hold.
 fn invalid(error: VerifyError) -> Failure {
     failure(FailureKind::Invalid, error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(kind: Kind, depth: u8, segments: std::ops::Range<u32>) -> Head {
-        Head {
-            kind,
-            depth,
-            segments,
-            keys: [1; 32],
-            input: [2; 32],
-        }
-    }
-
-    #[test]
-    fn a_node_covers_its_children() {
-        let children = [head(Kind::Segment, 0, 4..5), head(Kind::Segment, 0, 5..6)];
-        let node = parent(LayerKind::Leaf, &children).unwrap();
-        assert_eq!(node, head(Kind::Node(LayerKind::Leaf), 0, 4..6));
-        let below = head(Kind::Node(LayerKind::InternalFirst), 1, 0..36);
-        let root = parent(LayerKind::InternalRecursive, &[below]).unwrap();
-        assert_eq!(
-            root,
-            head(Kind::Node(LayerKind::InternalRecursive), 2, 0..36)
-        );
-    }
-
-    /// SPV-5.
-    #[test]
-    fn children_that_do_not_fit_are_refused() {
-        let reason = |layer, children: &[Head]| {
-            let failure = parent(layer, children).unwrap_err();
-            assert_eq!(failure.kind, FailureKind::BadArtefact);
-            failure.message
-        };
-        let segment = |range| head(Kind::Segment, 0, range);
-        assert_eq!(reason(LayerKind::Leaf, &[]), "no children");
-        assert_eq!(
-            reason(LayerKind::Leaf, &[segment(0..1), segment(2..3)]),
-            "segment 2 does not follow up to segment 1"
-        );
-        assert_eq!(
-            reason(LayerKind::Leaf, &[segment(1..2), segment(0..1)]),
-            "segment 0 does not follow up to segment 2"
-        );
-        assert_eq!(
-            reason(LayerKind::InternalFirst, &[segment(0..1)]),
-            "a Segment is no child of a InternalFirst"
-        );
-        let other = Head {
-            input: [9; 32],
-            ..segment(1..2)
-        };
-        assert_eq!(
-            reason(LayerKind::Leaf, &[segment(0..1), other]),
-            "children of different batches"
-        );
-        let first = head(Kind::Node(LayerKind::InternalFirst), 1, 0..1);
-        let second = head(Kind::Node(LayerKind::InternalRecursive), 2, 1..2);
-        assert_eq!(
-            reason(LayerKind::InternalRecursive, &[first, second]),
-            "children of different depths"
-        );
-    }
 }

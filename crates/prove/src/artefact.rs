@@ -8,7 +8,7 @@
 //! | 9 | 1 | depth: how often the internal circuit has verified below, 0 elsewhere |
 //! | 10 | 4 | first segment, big-endian |
 //! | 14 | 4 | segment after the last, big-endian |
-//! | 18 | 32 | identity of keys and program ([`super::keys::KeyId`]) |
+//! | 18 | 32 | identity of keys and program |
 //! | 50 | 32 | SHA-256 of the batch's input |
 //! | 82 | 8 | length of the body, big-endian |
 //! | 90 | 32 | SHA-256 of the body |
@@ -26,7 +26,6 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::failure;
 use crate::{
     protocol::{Failure, FailureKind},
     tree::LayerKind,
@@ -40,6 +39,9 @@ const HEAD_BYTES: usize = 122;
 
 /// Largest body, in bytes. The largest proofs are below 2 MB.
 const MAX_BODY_BYTES: u64 = 64 << 20;
+
+/// The internal circuit verifies itself at most so often (OpenVM 2.0.2, `MAX_RECURSION_DEPTH`).
+const MAX_DEPTH: u8 = u8::MAX;
 
 /// What an artefact holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ pub struct Head {
 
 /// An artefact does not fit, for this reason.
 fn bad(path: &Path, reason: impl std::fmt::Display) -> Failure {
-    failure(
+    Failure::new(
         FailureKind::BadArtefact,
         format_args!("`{}`: {reason}", path.display()),
     )
@@ -107,7 +109,7 @@ fn bad(path: &Path, reason: impl std::fmt::Display) -> Failure {
 /// is damaged, cut short or made with other keys.
 pub fn read(path: &Path, keys: &[u8; 32]) -> Result<(Head, Vec<u8>), Failure> {
     let unreadable = |error: std::io::Error| {
-        failure(
+        Failure::new(
             FailureKind::BadRequest,
             format_args!("`{}`: {error}", path.display()),
         )
@@ -187,14 +189,14 @@ pub fn write(path: &Path, head: &Head, body: &[u8]) -> Result<u64, Failure> {
 /// [`FailureKind::Storage`] when it cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let stored = |error: std::io::Error| {
-        failure(
+        Failure::new(
             FailureKind::Storage,
             format_args!("`{}`: {error}", path.display()),
         )
     };
     let mut name = path
         .file_name()
-        .ok_or_else(|| failure(FailureKind::BadRequest, "the output names no file"))?
+        .ok_or_else(|| Failure::new(FailureKind::BadRequest, "the output names no file"))?
         .to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
@@ -209,6 +211,65 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let _ = std::fs::remove_file(&part);
     }
     written.map_err(stored)
+}
+
+/// The head of a node over these children, which must fit together.
+///
+/// # Errors
+/// [`FailureKind::BadArtefact`] when they do not.
+pub fn parent(layer: LayerKind, children: &[Head]) -> Result<Head, Failure> {
+    let bad = |reason: String| Err(Failure::new(FailureKind::BadArtefact, reason));
+    let (Some(first), Some(last)) = (children.first(), children.last()) else {
+        return bad("no children".into());
+    };
+    for child in children {
+        let fits = matches!(
+            (layer, child.kind),
+            (LayerKind::Leaf, Kind::Segment)
+                | (LayerKind::InternalForLeaf, Kind::Node(LayerKind::Leaf))
+                | (
+                    LayerKind::InternalFirst,
+                    Kind::Node(LayerKind::InternalForLeaf)
+                )
+                | (
+                    LayerKind::InternalRecursive,
+                    Kind::Node(LayerKind::InternalFirst | LayerKind::InternalRecursive)
+                )
+        );
+        if !fits {
+            return bad(format!("a {:?} is no child of a {layer:?}", child.kind));
+        }
+        if child.input != first.input {
+            return bad("children of different batches".into());
+        }
+        if child.depth != first.depth {
+            return bad("children of different depths".into());
+        }
+    }
+    for (child, next) in children.iter().zip(children.iter().skip(1)) {
+        if child.segments.end != next.segments.start {
+            let (end, start) = (child.segments.end, next.segments.start);
+            return bad(format!(
+                "segment {start} does not follow up to segment {end}"
+            ));
+        }
+    }
+    let depth = match layer {
+        LayerKind::Leaf | LayerKind::InternalForLeaf => 0,
+        LayerKind::InternalFirst | LayerKind::InternalRecursive => {
+            if first.depth == MAX_DEPTH {
+                return bad("deeper than OpenVM allows".into());
+            }
+            first.depth.saturating_add(1)
+        }
+    };
+    Ok(Head {
+        kind: Kind::Node(layer),
+        depth,
+        segments: first.segments.start..last.segments.end,
+        keys: first.keys,
+        input: first.input,
+    })
 }
 
 #[cfg(test)]
@@ -267,5 +328,63 @@ mod tests {
         let failure = write(&path, &head(), b"a proof").unwrap_err();
         assert_eq!(failure.kind, FailureKind::Storage);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    fn at(kind: Kind, depth: u8, segments: std::ops::Range<u32>) -> Head {
+        Head {
+            kind,
+            depth,
+            segments,
+            keys: [1; 32],
+            input: [2; 32],
+        }
+    }
+
+    #[test]
+    fn a_node_covers_its_children() {
+        let children = [at(Kind::Segment, 0, 4..5), at(Kind::Segment, 0, 5..6)];
+        let node = parent(LayerKind::Leaf, &children).unwrap();
+        assert_eq!(node, at(Kind::Node(LayerKind::Leaf), 0, 4..6));
+        let below = at(Kind::Node(LayerKind::InternalFirst), 1, 0..36);
+        let root = parent(LayerKind::InternalRecursive, &[below]).unwrap();
+        assert_eq!(root, at(Kind::Node(LayerKind::InternalRecursive), 2, 0..36));
+    }
+
+    /// SPV-5.
+    #[test]
+    fn children_that_do_not_fit_are_refused() {
+        let reason = |layer, children: &[Head]| {
+            let failure = parent(layer, children).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::BadArtefact);
+            failure.message
+        };
+        let segment = |range| at(Kind::Segment, 0, range);
+        assert_eq!(reason(LayerKind::Leaf, &[]), "no children");
+        assert_eq!(
+            reason(LayerKind::Leaf, &[segment(0..1), segment(2..3)]),
+            "segment 2 does not follow up to segment 1"
+        );
+        assert_eq!(
+            reason(LayerKind::Leaf, &[segment(1..2), segment(0..1)]),
+            "segment 0 does not follow up to segment 2"
+        );
+        assert_eq!(
+            reason(LayerKind::InternalFirst, &[segment(0..1)]),
+            "a Segment is no child of a InternalFirst"
+        );
+        let other = Head {
+            input: [9; 32],
+            ..segment(1..2)
+        };
+        assert_eq!(
+            reason(LayerKind::Leaf, &[segment(0..1), other]),
+            "children of different batches"
+        );
+        let first = at(Kind::Node(LayerKind::InternalFirst), 1, 0..1);
+        let second = at(Kind::Node(LayerKind::InternalRecursive), 2, 1..2);
+        assert_eq!(
+            reason(LayerKind::InternalRecursive, &[first, second]),
+            "children of different depths"
+        );
     }
 }
