@@ -28,7 +28,7 @@ use crate::{
         recover::{Recovered, recover},
         rules::Rules,
         seal_queue::SealQueue,
-        sealer::Sealer,
+        sealer::{Sealer, StateTree},
         submit::Submitter,
     },
     config::Config,
@@ -172,19 +172,7 @@ impl Wiring<'_> {
             queue: Arc::clone(&queue),
             available,
         };
-        let sealer = Sealer {
-            rules: Arc::clone(&self.rules),
-            store: self.store.clone(),
-            term: recovered.term,
-            tree: Arc::clone(&tree),
-            chain: Arc::clone(&chain),
-            queue: Arc::clone(&queue),
-            audit_heads: Arc::clone(&audit_heads),
-            policy_root: self.policy_root,
-            clock: Arc::clone(&clock),
-            costs: self.costs,
-            check: self.context.readiness.check("sealing"),
-        };
+        let sealer = self.sealer(recovered.term, &chain, &queue, &tree, &audit_heads);
         self.spawn(builder, committer, sealer, blocks);
         let watched = watch_blocks(self.context.clone(), is_available.clone());
         self.context.tasks.spawn("blocks", watched);
@@ -209,6 +197,29 @@ impl Wiring<'_> {
             batch_limits: self.config.batch.limits(),
             costs: self.costs,
             load,
+        }
+    }
+
+    fn sealer(
+        &self,
+        term: i64,
+        chain: &Arc<Chain>,
+        queue: &Arc<SealQueue>,
+        tree: &Arc<StateTree>,
+        audit_heads: &Arc<AuditHeads>,
+    ) -> Sealer {
+        Sealer {
+            rules: Arc::clone(&self.rules),
+            store: self.store.clone(),
+            term,
+            tree: Arc::clone(tree),
+            chain: Arc::clone(chain),
+            queue: Arc::clone(queue),
+            audit_heads: Arc::clone(audit_heads),
+            policy_root: self.policy_root,
+            clock: Arc::new(SystemClock),
+            costs: self.costs,
+            check: self.context.readiness.check("sealing"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use alloy_primitives::{Address, B256, Bytes, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use cloister_stf::cost::Feature;
 
 use crate::world::{Person, World, eip2930, eip7702, tx};
@@ -123,12 +123,14 @@ fn all() -> Vec<Probe> {
     let mut probes = vec![probe("end", Feature::Batch, vec![0x00])];
     probes.extend(stack());
     probes.extend(arithmetic());
+    probes.extend(powers());
     probes.extend(division());
     probes.extend(memory());
     probes.extend(state());
     probes.extend(frames());
     probes.extend(envelope());
     probes.extend(hashes());
+    probes.extend(modexp());
     probes.extend(curves());
     probes
 }
@@ -267,25 +269,24 @@ fn arithmetic() -> Vec<Probe> {
         &[most(), most()],
         0x02,
     ));
-    for (name, bytes) in [("exp-1", 1), ("exp-16", 16), ("exp-32", 32)] {
-        let mut one = on_operands(
-            name.to_owned(),
-            if bytes == 1 {
-                Feature::OpExp
-            } else {
-                Feature::ExpByte
-            },
-            &[push(32 - bytes, 0xff), push(0, 0xff)],
-            0x0a,
-        );
-        one.code = repeated(
-            &[push(32 - bytes, 0xff), push(0, 0xff)].concat(),
-            &[0x81, 0x81, 0x0a, 0x50],
-            500,
-        );
-        probes.push(one);
-    }
     probes
+}
+
+fn powers() -> Vec<Probe> {
+    let rows = [
+        ("exp-1", Feature::OpExp, 1),
+        ("exp-16", Feature::ExpByte, 16),
+        ("exp-32", Feature::ExpByte, 32),
+    ];
+    rows.map(|(name, about, bytes)| {
+        let operands = [push(32 - bytes, 0xff), push(0, 0xff)].concat();
+        probe(
+            name,
+            about,
+            repeated(&operands, &[0x81, 0x81, 0x0a, 0x50], 500),
+        )
+    })
+    .into()
 }
 
 fn division() -> Vec<Probe> {
@@ -519,75 +520,39 @@ fn hashes() -> Vec<Probe> {
     let mut blake = 200_000u32.to_be_bytes().to_vec();
     blake.extend([0xab; 208]);
     blake.push(1);
-    let modexp = |base: usize, exponent: usize, modulus: Vec<u8>| {
-        let mut input = Vec::new();
-        for length in [base, exponent, modulus.len()] {
-            input.extend(alloy_primitives::U256::from(length).to_be_bytes::<32>());
-        }
-        input.extend(vec![0xff; base + exponent]);
-        input.extend(modulus);
-        input
-    };
-    let odd = |bytes: usize| vec![0xfd; bytes];
-    let even = |bytes: usize| [vec![0xfd; bytes - 1], vec![0xfc]].concat();
     vec![
         precompile("ecrecover", Feature::EcRecover, 1, signature, 10),
         precompile("sha256", Feature::Sha256Block, 2, vec![0xab; 32_000], 10),
         precompile("ripemd", Feature::RipemdBlock, 3, vec![0xab; 32_000], 3),
         precompile("identity-0", Feature::Precompile, 4, Vec::new(), 500),
         precompile("identity", Feature::CopyWord, 4, vec![0xab; 32_000], 10),
-        precompile(
-            "modexp-32",
-            Feature::ModexpGas,
-            5,
-            modexp(32, 32, odd(32)),
-            3,
-        ),
-        precompile(
-            "modexp-32-even",
-            Feature::ModexpGas,
-            5,
-            modexp(32, 32, even(32)),
-            3,
-        ),
-        precompile("modexp-8", Feature::ModexpGas, 5, modexp(8, 32, odd(8)), 3),
-        precompile(
-            "modexp-256",
-            Feature::ModexpGas,
-            5,
-            modexp(256, 3, odd(256)),
-            1,
-        ),
-        precompile(
-            "modexp-256-even",
-            Feature::ModexpGas,
-            5,
-            modexp(256, 3, even(256)),
-            1,
-        ),
-        precompile(
-            "modexp-1-1",
-            Feature::ModexpGas,
-            5,
-            modexp(1, 1, odd(1)),
-            50,
-        ),
-        precompile(
-            "modexp-256-1",
-            Feature::ModexpGas,
-            5,
-            modexp(256, 1, odd(256)),
-            1,
-        ),
-        precompile(
-            "modexp-base",
-            Feature::ModexpGas,
-            5,
-            modexp(1_024, 1, odd(32)),
-            1,
-        ),
         precompile("blake2", Feature::Blake2Round, 9, blake, 1),
     ]
+}
+
+/// Modular exponentiation: lengths of base, exponent and modulus in bytes, and the modulus' last.
+fn modexp() -> Vec<Probe> {
+    let rows = [
+        ("modexp-32", 32, 32, 32, 0xfd, 3),
+        ("modexp-32-even", 32, 32, 32, 0xfc, 3),
+        ("modexp-8", 8, 32, 8, 0xfd, 3),
+        ("modexp-256", 256, 3, 256, 0xfd, 1),
+        ("modexp-256-even", 256, 3, 256, 0xfc, 1),
+        ("modexp-1-1", 1, 1, 1, 0xfd, 50),
+        ("modexp-256-1", 256, 1, 256, 0xfd, 1),
+        ("modexp-base", 1_024, 1, 32, 0xfd, 1),
+    ];
+    rows.map(|(name, base, exponent, modulus, last, times)| {
+        let mut input = Vec::new();
+        for length in [base, exponent, modulus] {
+            input.extend(U256::from(length).to_be_bytes::<32>());
+        }
+        input.extend(vec![0xff; base + exponent]);
+        input.extend(vec![0xfd; modulus - 1]);
+        input.push(last);
+        precompile(name, Feature::ModexpGas, 5, input, times)
+    })
+    .into()
 }
 
 const BN_G1: [u8; 64] = hex!(
