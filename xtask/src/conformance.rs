@@ -35,18 +35,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let engine = absolute(arguments.engine.as_deref())?;
     let json = absolute(arguments.json.as_deref())?;
-    match absolute(arguments.state_tests.as_deref())? {
-        Some(folder) => state_tests(root, &folder, engine.as_deref(), json.as_deref()),
-        None => {
-            state_tests(
-                root,
-                &root.join(FIXTURES),
-                engine.as_deref(),
-                json.as_deref(),
-            )?;
-            attacks(root, engine.as_deref())
-        }
+    if let Some(folder) = absolute(arguments.state_tests.as_deref())? {
+        return state_tests(root, &folder, engine.as_deref(), json.as_deref());
     }
+    let shipped = root.join(FIXTURES);
+    state_tests(root, &shipped, engine.as_deref(), json.as_deref())?;
+    attacks(root, engine.as_deref())
 }
 
 /// What `cargo xtask test` runs once the engine is built: the shipped fixtures and the hostile

@@ -37,7 +37,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let mut engine = engine::build_behind(root, &log)?;
     eprintln!("the proof engine is built meanwhile: {}", log.display());
     // Gives a build that has nothing to do the time to say so.
-    std::thread::sleep(HEAD_START);
+    pause(HEAD_START);
     let mut told = tell(&mut engine, &marker)?;
     let mut demo = shell::command(root, shell::target()?.join("debug/cloister-demo"))?;
     demo.arg("--engine")
@@ -55,8 +55,16 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
             return Ok(());
         }
         told = told || tell(&mut engine, &marker)?;
-        std::thread::sleep(LOOK_EVERY);
+        pause(LOOK_EVERY);
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "xtask waits for two processes at once and has no runtime"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Tells the demo by `marker` when the engine's build has ended, and how.

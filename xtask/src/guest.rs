@@ -10,7 +10,7 @@ mod sources;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::shell;
 
@@ -121,8 +121,20 @@ fn write(root: &Path, built: &Path, digest: &str) -> Result<()> {
     let path = folder.join("batch.elf");
     std::fs::write(&path, &image.bytes)
         .with_context(|| format!("cannot write `{}`", path.display()))?;
-    let description = describe(root, &image, digest)?;
     let path = folder.join("image.json");
+    let mut description = describe(root, &image, digest)?;
+    let before = description_of(root)?;
+    if before.get("elf_sha256") == description.get("elf_sha256") {
+        // The engine's: commitments to this very program.
+        for (name, value) in before {
+            description.entry(name).or_insert(value);
+        }
+    } else {
+        eprintln!(
+            "the program changed: run `cloister-prover-engine keys --key-cache DIR --write-image \
+             {IMAGE}` for its commitments, and tell the change in `guest/image/CHANGELOG.md`"
+        );
+    }
     let text = format!("{}\n", serde_json::to_string_pretty(&description)?);
     std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     eprintln!(
@@ -134,8 +146,8 @@ fn write(root: &Path, built: &Path, digest: &str) -> Result<()> {
     Ok(())
 }
 
-fn describe(root: &Path, image: &elf::Image, digest: &str) -> Result<Value> {
-    Ok(json!({
+fn describe(root: &Path, image: &elf::Image, digest: &str) -> Result<Map<String, Value>> {
+    let description = json!({
         "version": 1,
         "elf_sha256": sources::sha256(&image.bytes)?,
         "elf_bytes": image.bytes.len(),
@@ -148,7 +160,11 @@ fn describe(root: &Path, image: &elf::Image, digest: &str) -> Result<Value> {
             "cargo": version(root, "/usr/bin/cargo")?,
             "linker": version(root, LINKER)?,
         },
-    }))
+    });
+    match description {
+        Value::Object(description) => Ok(description),
+        _ => bail!("a description is an object"),
+    }
 }
 
 /// The first line of what a program says to `--version`.
@@ -159,14 +175,19 @@ fn version(root: &Path, program: &str) -> Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Digest of the sources that the image says it was built from.
-fn recorded(root: &Path) -> Result<Option<String>> {
+/// What is kept about the image; nothing when there is none.
+fn description_of(root: &Path) -> Result<Map<String, Value>> {
     let path = root.join(IMAGE).join("image.json");
     if !path.exists() {
-        return Ok(None);
+        return Ok(Map::new());
     }
-    let description: Value = serde_json::from_slice(&read(&path)?)
-        .with_context(|| format!("`{}` is not JSON", path.display()))?;
+    serde_json::from_slice(&read(&path)?)
+        .with_context(|| format!("`{}` is not a JSON object", path.display()))
+}
+
+/// Digest of the sources that the image says it was built from.
+fn recorded(root: &Path) -> Result<Option<String>> {
+    let description = description_of(root)?;
     Ok(description
         .get("sources")
         .and_then(Value::as_str)

@@ -51,7 +51,7 @@ struct Entry {
 
 #[derive(Debug)]
 struct Code {
-    code: Bytecode,
+    analysed: Bytecode,
     /// Whether the witness holds it; else the batch created it.
     is_from_witness: bool,
     touched: Cell<bool>,
@@ -149,7 +149,7 @@ impl<'a> OpenedState<'a> {
             }
             self.code_hashes.push(hash);
             let code = Code {
-                code: analysed_code(code.clone()),
+                analysed: analysed_code(code.clone()),
                 is_from_witness: true,
                 touched: Cell::new(false),
             };
@@ -192,7 +192,7 @@ impl<'a> OpenedState<'a> {
             let is_read = |code: &Code| code.is_from_witness && code.touched.get();
             if !self.codes.get(&hash).is_some_and(is_read) {
                 let code = Code {
-                    code,
+                    analysed: code,
                     is_from_witness: false,
                     touched: Cell::new(true),
                 };
@@ -265,16 +265,15 @@ impl StateReader for OpenedState<'_> {
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
         let found = self.slots.get(&(*address, *slot));
-        match found.and_then(|index| self.touch(*index)) {
-            Some(Entry {
-                now: LeafValue::Storage(value),
-                ..
-            }) => Ok(*value),
-            Some(_) | None => {
-                let key = StateKey::Storage(*address, (*slot).into());
-                Err(StateError::NotInWitness(key))
-            }
+        if let Some(Entry {
+            now: LeafValue::Storage(value),
+            ..
+        }) = found.and_then(|index| self.touch(*index))
+        {
+            return Ok(*value);
         }
+        let key = StateKey::Storage(*address, (*slot).into());
+        Err(StateError::NotInWitness(key))
     }
 
     fn code(&self, hash: &B256) -> Result<Bytecode, StateError> {
@@ -283,6 +282,6 @@ impl StateReader for OpenedState<'_> {
             .get(hash)
             .ok_or(StateError::CodeNotInWitness(*hash))?;
         code.touched.set(true);
-        Ok(code.code.clone())
+        Ok(code.analysed.clone())
     }
 }

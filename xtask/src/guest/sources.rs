@@ -12,12 +12,18 @@ use crate::files;
 /// The crates of the workspace that the guest consists of.
 const CRATES: [&str; 4] = ["types", "crypto", "state-tree", "stf"];
 
+fn is_document(file: &str) -> bool {
+    Path::new(file)
+        .extension()
+        .is_some_and(|extension| extension == "md")
+}
+
 /// Files that the program's bytes can depend on, relative to `root`, sorted.
 fn list(root: &Path) -> Result<Vec<String>> {
     let ours = |file: &str| {
         let guest = file
             .strip_prefix("guest/")
-            .is_some_and(|file| !file.starts_with("image/") && !file.ends_with(".md"));
+            .is_some_and(|file| !file.starts_with("image/") && !is_document(file));
         let library = CRATES.iter().any(|name| {
             file.strip_prefix("crates/")
                 .and_then(|file| file.strip_prefix(name))

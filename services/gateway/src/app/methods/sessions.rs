@@ -16,7 +16,7 @@ const MAX_NAME_BYTES: usize = 1_024;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Revoked {
+struct Revocation {
     issuer: String,
     subject: String,
     /// Browser sessions that were ended.
@@ -45,7 +45,7 @@ pub(crate) async fn revoke(op: &Op<'_>, params: &Params<'_>) -> Answer {
     );
     let sessions = principals::revoke(op.app.database.pool(), who, by, now).await;
     let sessions = sessions.map_err(|error| failure::database(&error))?;
-    json(&Revoked {
+    json(&Revocation {
         sessions,
         revoked_at: U64::from(now.seconds()),
         issuer,
