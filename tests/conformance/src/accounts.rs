@@ -104,7 +104,6 @@ impl Accounts {
                 balance: plain.balance,
                 storage_root,
                 code_hash: keccak256(&plain.code),
-                ..TrieAccount::default()
             };
             (*address, account)
         }))

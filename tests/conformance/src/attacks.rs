@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use cloister_crypto::state::leaf_key;
 use cloister_state_tree::{LeafKey, Multiproof};
 use cloister_stf::{
-    BatchInput, GenesisAccount, GenesisAlloc, LeafValue, Opening, SealedBatch,
+    BatchInput, BlockInput, GenesisAccount, GenesisAlloc, LeafValue, Opening, SealedBatch,
     genesis::{self, CONFIG_ADDRESS, config_key},
 };
 use cloister_types::{
@@ -91,6 +91,16 @@ pub struct Scene {
     pub sealed: SealedBatch,
 }
 
+impl Attack {
+    fn new(name: impl Into<String>, input: &BatchInput, expected: Expected) -> Self {
+        Self {
+            name: name.into(),
+            input: input.encode().into(),
+            expected,
+        }
+    }
+}
+
 impl Scene {
     /// A chain with two sealed batches, the second of three blocks over state of the first.
     ///
@@ -151,14 +161,6 @@ impl Scene {
         self.sealed.header.hash()
     }
 
-    fn attack(&self, name: impl Into<String>, input: &BatchInput, expected: Expected) -> Attack {
-        Attack {
-            name: name.into(),
-            input: input.encode().into(),
-            expected,
-        }
-    }
-
     /// The honest batch, changed.
     fn changed(
         &self,
@@ -168,7 +170,7 @@ impl Scene {
     ) -> Attack {
         let mut input = self.input.clone();
         change(&mut input);
-        self.attack(name, &input, expected)
+        Attack::new(name, &input, expected)
     }
 
     /// The batch with other witness entries, their openings and paths honest.
@@ -199,7 +201,7 @@ impl Scene {
 /// When the scene cannot be built.
 pub fn all(scene: &Scene) -> Result<Vec<Attack>> {
     let honest = Expected::Hash(scene.hash());
-    let mut all = vec![scene.attack("the honest batch", &scene.input, honest)];
+    let mut all = vec![Attack::new("the honest batch", &scene.input, honest)];
     all.extend(missing(scene)?);
     all.extend(too_much(scene)?);
     all.extend(false_openings(scene));
@@ -209,6 +211,7 @@ pub fn all(scene: &Scene) -> Result<Vec<Attack>> {
     all.extend(free_choices(scene));
     all.extend(other_rules(scene));
     all.extend(other_blocks(scene));
+    all.extend(other_transactions(scene));
     all.extend(other_headers(scene));
     all.extend(transactions::all(scene)?);
     all.extend(bytes::all(scene)?);
@@ -260,7 +263,11 @@ fn missing(scene: &Scene) -> Result<Vec<Attack>> {
             StateKey::Activity(_) => class::SEAL,
         };
         let input = scene.with_keys(|keys| keys.retain(|other| other != key))?;
-        all.push(scene.attack(format!("without {key:?}"), &input, Expected::Class(class)));
+        all.push(Attack::new(
+            format!("without {key:?}"),
+            &input,
+            Expected::Class(class),
+        ));
         let cut = |input: &mut BatchInput| input.witness.openings.retain(|(other, _)| other != key);
         // What is absent, or at the end of another's path, may leave without a trace in the paths.
         let name = format!("without {key:?}, its path left");
@@ -290,7 +297,11 @@ fn too_much(scene: &Scene) -> Result<Vec<Attack>> {
     ] {
         let input = scene.with_keys(|keys| keys.push(key))?;
         let expected = Expected::Class(class::EXTRA_OPENING);
-        all.push(scene.attack(format!("with {key:?} too much"), &input, expected));
+        all.push(Attack::new(
+            format!("with {key:?} too much"),
+            &input,
+            expected,
+        ));
     }
     let name = "with a code too much";
     all.push(
@@ -374,19 +385,19 @@ fn disorder(scene: &Scene) -> Result<Vec<Attack>> {
     let earlier = scene.chain.multiproof_at(0, &places)?;
     Ok(vec![
         scene.changed("two openings swapped", paths, |input| {
-            input.witness.openings.swap(0, 1)
+            input.witness.openings.swap(0, 1);
         }),
         scene.changed("an opening twice", paths, |input| {
-            input.witness.openings.insert(0, *first)
+            input.witness.openings.insert(0, *first);
         }),
         scene.changed("codes in another order", order, |input| {
-            input.witness.codes.reverse()
+            input.witness.codes.reverse();
         }),
         scene.changed("a code twice", order, |input| {
-            input.witness.codes.insert(0, code.clone())
+            input.witness.codes.insert(0, code.clone());
         }),
         scene.changed("paths of an earlier batch", PATHS_OR_ROOT, |input| {
-            input.witness.multiproof = earlier
+            input.witness.multiproof = earlier;
         }),
     ])
 }
@@ -418,7 +429,7 @@ fn false_nodes(scene: &Scene) -> Result<Vec<Attack>> {
         let expected = PATHS_OR_ROOT;
         let name = format!("tag {} of the paths", at - 9);
         all.push(scene.changed(name, expected, |input| {
-            input.witness.multiproof = multiproof
+            input.witness.multiproof = multiproof;
         }));
     }
     Ok(all)
@@ -428,28 +439,28 @@ fn previous_headers(scene: &Scene) -> Vec<Attack> {
     type Change = fn(&mut BatchHeader);
     let changes: [(&str, u32, Change); 8] = [
         ("state root", class::STATE_ROOT, |header| {
-            header.state_root = B256::repeat_byte(1)
+            header.state_root = B256::repeat_byte(1);
         }),
         ("chain", class::FOREIGN_PREVIOUS, |header| {
-            header.chain_id = 1
+            header.chain_id = 1;
         }),
         ("last block", class::SEQUENCE, |header| {
-            header.private.last_block = BlockNumber(7)
+            header.private.last_block = BlockNumber(7);
         }),
         ("no block left", class::SEQUENCE, |header| {
-            header.private.last_block = BlockNumber(u64::MAX)
+            header.private.last_block = BlockNumber(u64::MAX);
         }),
         ("last hash", class::SEQUENCE, |header| {
-            header.private.last_block_hash = B256::ZERO
+            header.private.last_block_hash = B256::ZERO;
         }),
         ("time", class::SEQUENCE, |header| {
-            header.private.timestamp = u64::MAX
+            header.private.timestamp = u64::MAX;
         }),
         ("no batch left", class::SEAL, |header| {
-            header.number = BatchNumber(u64::MAX)
+            header.number = BatchNumber(u64::MAX);
         }),
         ("genesis' root", class::STATE_ROOT, |header| {
-            header.state_root = header.private.state_root_before
+            header.state_root = header.private.state_root_before;
         }),
     ];
     changes
@@ -457,7 +468,7 @@ fn previous_headers(scene: &Scene) -> Vec<Attack> {
         .map(|(name, class, change)| {
             let name = format!("previous header with another {name}");
             scene.changed(name, Expected::Class(class), |input| {
-                change(&mut input.previous)
+                change(&mut input.previous);
             })
         })
         .collect()
@@ -468,10 +479,10 @@ fn free_choices(scene: &Scene) -> Vec<Attack> {
     let other = Expected::OtherHash;
     vec![
         scene.changed("another policy root", other, |input| {
-            input.policy_root = B256::ZERO
+            input.policy_root = B256::ZERO;
         }),
         scene.changed("another audit head", other, |input| {
-            input.audit_head = B256::ZERO
+            input.audit_head = B256::ZERO;
         }),
         scene.changed("another batch key", other, |input| {
             input.batch_key = cloister_crypto::BatchKey::new([1; 32]);
@@ -515,60 +526,68 @@ fn other_rules(scene: &Scene) -> Vec<Attack> {
         .collect()
 }
 
+type ChangeBlocks = fn(&mut Vec<BlockInput>);
+
 fn other_blocks(scene: &Scene) -> Vec<Attack> {
-    let sequence = Expected::Class(class::SEQUENCE);
-    let header = Expected::Class(class::HEADER);
-    type Change = fn(&mut BatchInput);
-    let changes: [(&str, Expected, Change); 11] = [
-        ("a block replayed", sequence, |input| {
-            let first = input.blocks[0].clone();
-            input.blocks.insert(1, first);
+    let changes: [(&str, u32, ChangeBlocks); 7] = [
+        ("a block replayed", class::SEQUENCE, |blocks| {
+            blocks.splice(1..1, blocks.first().cloned());
         }),
-        ("two blocks swapped", sequence, |input| {
-            input.blocks.swap(0, 1)
+        ("two blocks swapped", class::SEQUENCE, |blocks| {
+            blocks.swap(0, 1);
         }),
-        ("the first block dropped", sequence, |input| {
-            drop(input.blocks.remove(0))
+        ("the first block dropped", class::SEQUENCE, |blocks| {
+            blocks.remove(0);
         }),
-        ("a middle block dropped", sequence, |input| {
-            drop(input.blocks.remove(1))
+        ("a middle block dropped", class::SEQUENCE, |blocks| {
+            blocks.remove(1);
         }),
-        (
-            "the last block dropped",
-            Expected::Class(class::EXTRA_OPENING),
-            |input| {
-                input.blocks.pop();
-            },
-        ),
-        ("no block", Expected::Class(class::NO_BLOCKS), |input| {
-            input.blocks.clear()
+        ("the last block dropped", class::EXTRA_OPENING, |blocks| {
+            blocks.pop();
         }),
-        ("the last block replayed", sequence, |input| {
-            let last = input.blocks[2].clone();
-            input.blocks.push(last);
-        }),
-        ("a transaction dropped", header, |input| {
-            input.blocks[2].transactions.clear()
-        }),
-        ("two transactions swapped", header, |input| {
-            input.blocks[1].transactions.swap(0, 1)
-        }),
-        (
-            "a transaction replayed",
-            Expected::Class(class::REJECTED),
-            |input| {
-                let last = input.blocks[2].transactions[0].clone();
-                input.blocks[2].transactions.push(last);
-            },
-        ),
-        ("a transaction moved to the next block", header, |input| {
-            let moved = input.blocks[1].transactions.remove(0);
-            input.blocks[2].transactions.insert(0, moved);
+        ("no block", class::NO_BLOCKS, Vec::clear),
+        ("the last block replayed", class::SEQUENCE, |blocks| {
+            blocks.extend(blocks.last().cloned());
         }),
     ];
+    with_blocks(scene, &changes)
+}
+
+fn other_transactions(scene: &Scene) -> Vec<Attack> {
+    let changes: [(&str, u32, ChangeBlocks); 4] = [
+        ("a transaction dropped", class::HEADER, |blocks| {
+            if let Some(last) = blocks.last_mut() {
+                last.transactions.clear();
+            }
+        }),
+        ("two transactions swapped", class::HEADER, |blocks| {
+            if let [_, second, _] = blocks.as_mut_slice() {
+                second.transactions.swap(0, 1);
+            }
+        }),
+        ("a transaction replayed", class::REJECTED, |blocks| {
+            if let Some(last) = blocks.last_mut() {
+                last.transactions.extend(last.transactions.last().cloned());
+            }
+        }),
+        ("a transaction moved on", class::HEADER, |blocks| {
+            if let [_, second, third] = blocks.as_mut_slice() {
+                let moved = second.transactions.remove(0);
+                third.transactions.insert(0, moved);
+            }
+        }),
+    ];
+    with_blocks(scene, &changes)
+}
+
+fn with_blocks(scene: &Scene, changes: &[(&str, u32, ChangeBlocks)]) -> Vec<Attack> {
     changes
-        .into_iter()
-        .map(|(name, expected, change)| scene.changed(name, expected, change))
+        .iter()
+        .map(|(name, class, change)| {
+            scene.changed(*name, Expected::Class(*class), |input| {
+                change(&mut input.blocks);
+            })
+        })
         .collect()
 }
 
@@ -580,13 +599,13 @@ fn other_headers(scene: &Scene) -> Vec<Attack> {
         ("gas limit", header, |header| header.gas_limit += 1),
         ("base fee", header, |header| header.base_fee_wei += 1),
         ("randomness", header, |header| {
-            header.prev_randao = B256::ZERO
+            header.prev_randao = B256::ZERO;
         }),
         ("transaction count", header, |header| {
-            header.transaction_count += 1
+            header.transaction_count += 1;
         }),
         ("transactions' hash", header, |header| {
-            header.transactions_hash = B256::ZERO
+            header.transactions_hash = B256::ZERO;
         }),
         ("chain", header, |header| header.chain_id += 1),
         ("number", sequence, |header| header.number = BlockNumber(99)),

@@ -122,7 +122,7 @@ pub fn run(case: &Case<'_>) -> Result<Ran> {
             let input = Bytes::from(chain.refused_input(&context, &raw, &refusal)?.encode());
             let verdict = native(&input);
             Ok(Ran {
-                comparison: judge.refusal(&refusal, &verdict)?,
+                comparison: judge.refusal(&refusal, &verdict),
                 batch: Some((input, verdict)),
             })
         }
@@ -263,28 +263,28 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn refusal(&self, refusal: &Refusal, verdict: &Verdict) -> Result<Comparison> {
+    fn refusal(&self, refusal: &Refusal, verdict: &Verdict) -> Comparison {
         let code = refusal.code();
         if !verdict.is_refused_transaction(code) {
             let reason = format!("refused with {code}, but the batch is {verdict}");
-            return Ok(Comparison::Failed(reason));
+            return Comparison::Failed(reason);
         }
         if let Some(expected) = own_refusal(self.case) {
-            return Ok(if expected == code {
+            return if expected == code {
                 Comparison::Passed
             } else {
                 Comparison::Failed(format!("refused with {code}, not with {expected}"))
-            });
+            };
         }
         match &self.case.post.expect_exception {
-            Some(names) if exceptions::match_code(names, code) => return Ok(Comparison::Passed),
+            Some(names) if exceptions::match_code(names, code) => return Comparison::Passed,
             Some(names) => {
                 let reason = format!("refused with {code}, expected {names}");
-                return Ok(Comparison::Failed(reason));
+                return Comparison::Failed(reason);
             }
             None => {}
         }
-        Ok(match refusal {
+        match refusal {
             Refusal::Undecodable(DecodeTxError::Blob) => {
                 Comparison::Skipped("the chain takes no blob transactions".to_owned())
             }
@@ -294,7 +294,7 @@ impl Judge<'_> {
             Refusal::Undecodable(_) | Refusal::Rejected { .. } => {
                 self.explained(format!("refused with {code}: {refusal}"), None)
             }
-        })
+        }
     }
 
     fn result(&self, done: &Done) -> Result<Comparison> {

@@ -165,8 +165,8 @@ fn tx_env(chain_id: u64, tx: &Chosen<'_>, free: bool) -> Result<TxEnv> {
         access_list,
         to,
     } = tx;
-    let fee = all.max_fee_per_gas.as_ref().or(all.gas_price.as_ref());
-    let fee = fee.context("the transaction offers no price")?.u128()?;
+    let most = all.max_fee_per_gas.as_ref().or(all.gas_price.as_ref());
+    let most = most.context("the transaction offers no price")?.u128()?;
     let priority = all.max_priority_fee_per_gas.as_ref();
     let priority = priority.map(crate::fixture::Number::u128).transpose()?;
     let kind = if all.authorization_list.is_some() {
@@ -185,7 +185,7 @@ fn tx_env(chain_id: u64, tx: &Chosen<'_>, free: bool) -> Result<TxEnv> {
         tx_type: kind,
         caller: all.sender.context("the fixture names no sender")?,
         gas_limit: u64::try_from(*gas_limit).context("gas limit")?,
-        gas_price: if free { 0 } else { fee },
+        gas_price: if free { 0 } else { most },
         kind: match to {
             TxKind::Create => TxKind::Create,
             TxKind::Call(to) => TxKind::Call(*to),
@@ -222,6 +222,10 @@ fn authorizations(tx: &Chosen<'_>) -> Result<Authorizations> {
     .collect()
 }
 
+#[expect(
+    clippy::iter_over_hash_type,
+    reason = "what is collected is ordered by address and slot"
+)]
 fn contents(db: &InMemoryDB) -> Accounts {
     let mut all = Accounts::default();
     for (address, account) in &db.cache.accounts {

@@ -24,11 +24,17 @@ pub(super) fn all(scene: &Scene) -> Result<Vec<Attack>> {
         bytes
     };
     all.extend([
-        malformed("a byte less", with(&|bytes| drop(bytes.pop()))),
+        malformed(
+            "a byte less",
+            with(&|bytes| bytes.truncate(whole.len().saturating_sub(1))),
+        ),
         malformed("a byte more", with(&|bytes| bytes.push(0))),
         malformed("four bytes more", with(&|bytes| bytes.extend([0; 4]))),
         malformed("twice", with(&|bytes| bytes.extend_from_slice(&whole))),
-        malformed("another version", with(&|bytes| bytes[0] = 2)),
+        malformed(
+            "another version",
+            with(&|bytes| *bytes = [&[2], bytes.split_at(1).1].concat()),
+        ),
         malformed("all zeros", vec![0; whole.len()]),
         malformed("all ones", vec![0xff; whole.len()]),
     ]);

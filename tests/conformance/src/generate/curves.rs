@@ -228,7 +228,7 @@ fn bls_pairing_and_maps() -> Result<Vec<Draft>> {
         make("bls_map_fp", 0x10, &[&seven])?,
         make("bls_map_fp_zero", 0x10, &[&[0; 64]])?,
         make("bls_map_fp_is_prime", 0x10, &[&BLS_PRIME])?,
-        make("bls_map_fp_short", 0x10, &[&seven[..63]])?,
+        make("bls_map_fp_short", 0x10, &[seven.split_at(63).0])?,
         make("bls_map_fp2", 0x11, &[&seven, &[0; 64]])?,
         make("bls_map_fp2_is_prime", 0x11, &[&seven, &BLS_PRIME])?,
         make("bls_map_fp2_short", 0x11, &[&seven])?,

@@ -33,13 +33,13 @@ fn transfer(name: &str, about: &str) -> Result<Draft> {
 
 fn money() -> Result<Vec<Draft>> {
     let sender = person(1)?.address;
+    let mut nothing = transfer("balance_none", "A sender who does not exist")?;
+    nothing.pre.clear();
     Ok(vec![
         transfer("balance_short_of_a_wei", "One wei less than value and fee")?
             .owner(sender, 21_000_u64 * 10 + 4)
             .refused("insufficient_funds"),
-        transfer("balance_none", "A sender who owns nothing")?
-            .owner(sender, 0_u64)
-            .refused("insufficient_funds"),
+        nothing.refused("insufficient_funds"),
         transfer(
             "balance_below_maximum_fee",
             "The maximum fee counts, not the effective one",
@@ -236,7 +236,7 @@ fn signatures() -> Result<Vec<Draft>> {
             "signature_s_order",
             "s is the group's order",
             |old| Signature::new(old.r(), ORDER, old.v()),
-            "signature_high_s",
+            "signature_invalid",
         )?,
         with(
             "signature_r_no_point",

@@ -15,7 +15,6 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// SPV-CONFORMANCE.
 #[test]
 fn every_shipped_case_is_as_the_specification_says() {
     let report = runner::state_tests(&folder(), None).unwrap();
@@ -151,9 +150,7 @@ fn a_known_difference_is_a_reason_to_skip() {
         let storage = &mut account.unwrap().storage;
         storage.insert(slot.to_owned(), Number::new(U256::from(value)));
     };
-    for key in ["0x06"] {
-        slot(&mut randao, key, 5);
-    }
+    slot(&mut randao, "0x06", 5);
     assert_eq!(
         ran_with(&randao),
         Comparison::Skipped("PREVRANDAO is a digest of the parent's hash here".to_owned())
@@ -189,7 +186,7 @@ fn what_the_chain_cannot_hold_is_skipped_with_its_reason() {
     let number = reason(&|fixture| fixture.env.current_number = Number("0x00".to_owned()));
     assert_eq!(number, "unfit for the chain: the case is in block 0");
     let wide = reason(&|fixture| {
-        fixture.env.current_gas_limit = Number("0x01ffffffffffffffff".to_owned())
+        fixture.env.current_gas_limit = Number("0x01ffffffffffffffff".to_owned());
     });
     assert!(wide.contains("above 64 bits"), "{wide}");
 }
