@@ -1,6 +1,7 @@
 //! Makes proofs with OpenVM. Only the engine's own process uses it.
 
 pub mod aggregation;
+pub mod backend;
 pub mod cli;
 pub mod execution;
 pub mod guard;

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use openvm_continuations::prover::{ChildVkKind, InnerCpuProver};
+use openvm_continuations::prover::ChildVkKind;
 use openvm_sdk::config::{MAX_NUM_CHILDREN_INTERNAL, MAX_NUM_CHILDREN_LEAF};
 use openvm_stark_backend::{
     StarkEngine, SystemParams,
     keygen::types::{MultiStarkProvingKey, MultiStarkVerifyingKey},
     proof::Proof,
 };
-use openvm_stark_sdk::config::baby_bear_poseidon2::{
-    BabyBearPoseidon2Config as SC, BabyBearPoseidon2CpuEngine as Engine, F,
-};
+use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config as SC, F};
 use openvm_verify_stark_host::pvs::VkCommit;
 
-use super::internal;
+use super::{
+    backend::{Backend, CircuitProver},
+    internal,
+};
 use crate::{protocol::Failure, tree::LayerKind};
 
 /// Circuits of the tree. The internal circuit is its own child.
@@ -52,8 +53,8 @@ pub struct NodeProver {
 
 /// Circuits differ in how many children they take.
 enum Width {
-    Leaf(Box<InnerCpuProver<MAX_NUM_CHILDREN_LEAF>>),
-    Internal(Box<InnerCpuProver<MAX_NUM_CHILDREN_INTERNAL>>),
+    Leaf(Box<CircuitProver<MAX_NUM_CHILDREN_LEAF>>),
+    Internal(Box<CircuitProver<MAX_NUM_CHILDREN_INTERNAL>>),
 }
 
 impl std::fmt::Debug for NodeProver {
@@ -72,14 +73,14 @@ impl NodeProver {
     ) -> Self {
         let recursive = circuit == Circuit::Internal;
         let prover = match circuit {
-            Circuit::Leaf => Width::Leaf(Box::new(InnerCpuProver::new::<Engine>(
+            Circuit::Leaf => Width::Leaf(Box::new(CircuitProver::new::<Backend>(
                 child,
                 params.clone(),
                 recursive,
                 None,
             ))),
             Circuit::InternalForLeaf | Circuit::Internal => Width::Internal(Box::new(
-                InnerCpuProver::new::<Engine>(child, params.clone(), recursive, None),
+                CircuitProver::new::<Backend>(child, params.clone(), recursive, None),
             )),
         };
         Self::with(prover, params)
@@ -95,11 +96,11 @@ impl NodeProver {
         let recursive = circuit == Circuit::Internal;
         let params = pk.params.clone();
         let prover = match circuit {
-            Circuit::Leaf => Width::Leaf(Box::new(InnerCpuProver::from_pk::<Engine>(
+            Circuit::Leaf => Width::Leaf(Box::new(CircuitProver::from_pk::<Backend>(
                 child, pk, recursive, None,
             ))),
             Circuit::InternalForLeaf | Circuit::Internal => Width::Internal(Box::new(
-                InnerCpuProver::from_pk::<Engine>(child, pk, recursive, None),
+                CircuitProver::from_pk::<Backend>(child, pk, recursive, None),
             )),
         };
         Self::with(prover, params)
@@ -148,11 +149,11 @@ impl NodeProver {
             LayerKind::InternalRecursive => ChildVkKind::RecursiveSelf,
         };
         let proof = match &self.prover {
-            Width::Leaf(prover) => prover.agg_prove_no_def::<Engine>(children, kind),
-            Width::Internal(prover) => prover.agg_prove_no_def::<Engine>(children, kind),
+            Width::Leaf(prover) => prover.agg_prove_no_def::<Backend>(children, kind),
+            Width::Internal(prover) => prover.agg_prove_no_def::<Backend>(children, kind),
         }
         .map_err(internal)?;
-        let engine = <Engine as StarkEngine>::new(self.params.clone());
+        let engine = <Backend as StarkEngine>::new(self.params.clone());
         engine
             .verify(&self.vk, &proof)
             .map_err(|error| internal(format!("own proof does not hold: {error}")))?;

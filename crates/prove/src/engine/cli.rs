@@ -279,7 +279,7 @@ fn open(args: &Keys) -> Result<Engine, Failure> {
 /// Opens the keys of a program.
 fn open_program(cache: &Path, version: u32, elf: &[u8]) -> Result<Engine, Failure> {
     let exe = program::load(elf)?;
-    let id = KeyId::of(elf)?;
+    let id = KeyId::of(version, elf)?;
     let store = Store::open(cache, id, version, &exe, |line| {
         let _ = writeln!(std::io::stderr(), "{line}");
     })?;

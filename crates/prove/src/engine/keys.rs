@@ -14,7 +14,7 @@ use std::{
 use openvm_circuit::arch::{VmCircuitConfig, instructions::exe::VmExe};
 use openvm_continuations::CommitBytes;
 use openvm_recursion_circuit::utils::poseidon2_hash_slice;
-use openvm_sdk::{OPENVM_VERSION, config::AggregationSystemParams};
+use openvm_sdk::config::AggregationSystemParams;
 use openvm_stark_backend::{
     StarkEngine,
     keygen::types::{MultiStarkProvingKey, MultiStarkVerifyingKey},
@@ -41,22 +41,26 @@ use crate::{
     verify::VerifyingKey,
 };
 
+/// The version of OpenVM that the workspace pins; its own constant leaves the patch out.
+const OPENVM: &str = "2.0.2";
+
 /// Proven bits that every layer must have.
 const PROVEN_BITS: f64 = 100.0;
 
 /// First bytes of a key file.
 const MAGIC: [u8; 8] = *b"CLKEYS01";
 
-/// Digest of all that keys depend on: program, machine, parameters, version of OpenVM.
+/// Digest of all that keys depend on: program and its version, machine, parameters, version of
+/// OpenVM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId(pub [u8; 32]);
 
 impl KeyId {
-    /// The identity for a program.
+    /// The identity for a program, which is version `image` of the guest.
     ///
     /// # Errors
     /// [`FailureKind::Internal`] when parameters cannot be written as JSON.
-    pub fn of(elf: &[u8]) -> Result<Self, Failure> {
+    pub fn of(image: u32, elf: &[u8]) -> Result<Self, Failure> {
         let AggregationSystemParams {
             leaf,
             internal: inner,
@@ -64,7 +68,8 @@ impl KeyId {
         let mut hash = Sha256::new();
         for part in [
             b"cloister keys 1".to_vec(),
-            OPENVM_VERSION.into(),
+            OPENVM.into(),
+            image.to_be_bytes().to_vec(),
             machine::MACHINE.into(),
             machine::SEGMENT_BYTES.to_be_bytes().to_vec(),
             serde_json::to_vec(&(machine::app_params(), leaf, inner)).map_err(internal)?,

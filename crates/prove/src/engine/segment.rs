@@ -12,7 +12,7 @@ use openvm_circuit::{
         program::trace::compute_exe_commit_from_mem_config,
     },
 };
-use openvm_sdk_config::{SdkVmConfig, SdkVmCpuBuilder};
+use openvm_sdk_config::SdkVmConfig;
 use openvm_stark_backend::{
     StarkEngine,
     keygen::types::{MultiStarkProvingKey, MultiStarkVerifyingKey},
@@ -20,10 +20,11 @@ use openvm_stark_backend::{
     prover::DeviceDataTransporter,
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{
-    BabyBearPoseidon2Config as SC, BabyBearPoseidon2CpuEngine, DIGEST_SIZE, Digest, F,
+    BabyBearPoseidon2Config as SC, DIGEST_SIZE, Digest, F,
 };
 
 use super::{
+    backend::{Backend, MachineBuilder},
     execution::{Ended, revealed},
     failure,
     guard::guarded,
@@ -45,7 +46,7 @@ pub struct Plan {
 
 /// Proves segments of one program.
 pub struct SegmentProver {
-    instance: VmInstance<BabyBearPoseidon2CpuEngine, SdkVmCpuBuilder>,
+    instance: VmInstance<Backend, MachineBuilder>,
     vk: MultiStarkVerifyingKey<SC>,
     widths: Vec<usize>,
 }
@@ -62,10 +63,10 @@ impl SegmentProver {
     /// # Errors
     /// [`FailureKind::Internal`] when OpenVM does not build the machine.
     pub fn new(pk: &MultiStarkProvingKey<SC>, exe: Arc<VmExe<F>>) -> Result<Self, Failure> {
-        let engine = <BabyBearPoseidon2CpuEngine as StarkEngine>::new(pk.params.clone());
+        let engine = <Backend as StarkEngine>::new(pk.params.clone());
         let device_pk = engine.device().transport_pk_to_device(pk);
         let vk = pk.get_vk();
-        let vm = VirtualMachine::new(engine, SdkVmCpuBuilder, machine::config()?, device_pk)
+        let vm = VirtualMachine::new(engine, MachineBuilder, machine::config()?, device_pk)
             .map_err(internal)?;
         let program = vm.commit_program_on_device(&exe.program);
         let mut instance = VmInstance::new(vm, exe, program).map_err(internal)?;
