@@ -71,7 +71,9 @@ fn main() {
         "eth" => each(&world, arguments.count, payment),
         "erc20" => {
             let token = address.expect("--code");
-            each(&world, arguments.count, |world, i| transfer(world, token, i))
+            each(&world, arguments.count, |world, i| {
+                transfer(world, token, i)
+            })
         }
         "deploy" => {
             let code = token.expect("--code");

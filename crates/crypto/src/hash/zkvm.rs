@@ -36,7 +36,11 @@ impl State {
         let mut next = MaybeUninit::<Self>::uninit();
         // SAFETY: a state of 32 bytes and a block of 64 are read, a state is written.
         unsafe {
-            zkvm_sha256_impl(self.0.as_ptr().cast(), block.cast(), next.as_mut_ptr().cast());
+            zkvm_sha256_impl(
+                self.0.as_ptr().cast(),
+                block.cast(),
+                next.as_mut_ptr().cast(),
+            );
             next.assume_init()
         }
     }
