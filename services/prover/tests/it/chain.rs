@@ -32,7 +32,8 @@ async fn commits_each_batch_once_and_in_order() -> anyhow::Result<()> {
     assert_eq!(status.stalled_reason, "");
     let balance = world.node().balance(account(COMMITTER)).await?;
     assert_eq!(status.committer_balance.len(), 32);
-    assert!(balance.to_be_bytes::<32>() <= status.committer_balance[..].try_into()?);
+    let told: [u8; 32] = status.committer_balance[..].try_into()?;
+    assert!(balance.to_be_bytes::<32>() <= told);
     assert!(world.metric("cloister_prover_commit_lag_batches").await? <= 1.0);
     Ok(())
 }
