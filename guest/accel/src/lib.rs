@@ -15,6 +15,7 @@ mod keccak;
 #[cfg(target_os = "zkvm")]
 mod machine;
 pub mod provider;
+pub mod selftest;
 #[cfg(test)]
 mod tests;
 #[cfg(target_os = "zkvm")]

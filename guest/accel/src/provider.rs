@@ -123,3 +123,13 @@ fn from_bytes(bytes: &[u8; 32]) -> Int {
     }
     Int(words)
 }
+
+/// The number that an integer of the machine is.
+pub(crate) fn number(int: &Int) -> U256 {
+    let mut limbs = [0; 4];
+    for (limb, pair) in limbs.iter_mut().zip(int.0.as_chunks::<2>().0) {
+        let [low, high] = *pair;
+        *limb = u64::from(low) | u64::from(high) << 32;
+    }
+    U256::from_limbs(limbs)
+}

@@ -10,7 +10,7 @@ use revm::precompile::{Crypto as _, DefaultCrypto};
 use crate::{
     curve::{Int, Machine, ORDER, Operation, PRIME, Point, recover},
     generator,
-    provider::Provider,
+    provider::{Provider, number},
 };
 
 /// Keccak-256 in software, where `alloy-primitives` expects the machine's.
@@ -82,14 +82,6 @@ impl Host for Inflates {
 
 /// The machine's instructions as their documentation has them, over `H`.
 struct Model<H>(core::marker::PhantomData<H>);
-
-fn number(int: &Int) -> U256 {
-    let mut limbs = [0; 4];
-    for (limb, pair) in limbs.iter_mut().zip(int.0.as_chunks::<2>().0) {
-        *limb = u64::from(pair[0]) | u64::from(pair[1]) << 32;
-    }
-    U256::from_limbs(limbs)
-}
 
 fn int(value: U256) -> Int {
     let mut words = [0; 8];
