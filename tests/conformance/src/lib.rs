@@ -3,7 +3,7 @@
 //! Each case becomes a batch on a chain of its own. The native execution must arrive at what the
 //! fixture expects wherever the chain's rules allow it, and the guest, by plain execution of the
 //! image that is proved, must say exactly what the native execution says: the same batch hash, or
-//! the same class of refusal (SPV rows in `docs/security.md`).
+//! the same class of refusal (SSTF-8, SSTF-9).
 //!
 //! ```text
 //!  fixture ─ case ─► Chain: genesis, block, seal ─► BatchInput ─┬─ native ─► Verdict ─┐

@@ -86,7 +86,8 @@ impl Waiting {
     }
 }
 
-/// Asks the guest about the waiting cases and adds them to the report.
+/// Asks the guest about the waiting cases and adds them to the report; a guest that says something
+/// else than the native execution fails the case, whatever the fixture expects (SSTF-9).
 fn settle(report: &mut Report, waiting: &mut Vec<Waiting>, guest: Option<&Guest>) -> Result<()> {
     let inputs: Vec<Bytes> = waiting
         .iter()
@@ -128,4 +129,84 @@ fn entry(case: Waiting, run: Option<Run>) -> Entry {
         }
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+
+    use super::*;
+    use crate::verdict::{Outcome, Refused};
+
+    fn told(comparison: Comparison, native: Verdict, outcome: Outcome) -> Entry {
+        let case = Waiting {
+            name: "case".to_owned(),
+            comparison,
+            batch: Some((Bytes::new(), native)),
+        };
+        let run = Run {
+            outcome,
+            instructions: Some(3),
+        };
+        entry(case, Some(run))
+    }
+
+    /// SSTF-9.
+    #[test]
+    fn a_guest_that_says_something_else_fails_the_case() {
+        let hash = B256::repeat_byte(1);
+        let refused = Verdict::Refused(Refused {
+            class: 20,
+            code: None,
+            message: String::new(),
+        });
+        let skipped = || Comparison::Skipped("a reason".to_owned());
+        for (native, outcome) in [
+            (Verdict::Valid(hash), Outcome::Valid(B256::ZERO)),
+            (Verdict::Valid(hash), Outcome::Exit(20)),
+            (Verdict::Valid(hash), Outcome::Broke("x".to_owned())),
+            (refused.clone(), Outcome::Exit(19)),
+            (refused.clone(), Outcome::Exit(1)),
+            (refused.clone(), Outcome::Valid(hash)),
+        ] {
+            for comparison in [Comparison::Passed, skipped()] {
+                let entry = told(comparison, native.clone(), outcome.clone());
+                assert_eq!(entry.result, CaseResult::Failed);
+                assert_eq!(entry.guest_agrees, Some(false));
+            }
+        }
+        let agreed = told(Comparison::Passed, refused, Outcome::Exit(20));
+        assert_eq!(agreed.result, CaseResult::Passed);
+        assert_eq!(agreed.guest_agrees, Some(true));
+        let valid = told(skipped(), Verdict::Valid(hash), Outcome::Valid(hash));
+        assert_eq!(valid.result, CaseResult::Skipped);
+        assert_eq!(valid.reason.as_deref(), Some("a reason"));
+    }
+
+    #[test]
+    fn a_report_counts_and_ends_with_one_line() {
+        let mut report = Report::default();
+        let mut failed = told(
+            Comparison::Failed("it is wrong".to_owned()),
+            Verdict::Valid(B256::ZERO),
+            Outcome::Valid(B256::ZERO),
+        );
+        failed.name = "the case".to_owned();
+        report.add(failed);
+        report.add(entry(
+            Waiting {
+                name: "other".to_owned(),
+                comparison: Comparison::Skipped("no such fork: London".to_owned()),
+                batch: None,
+            },
+            None,
+        ));
+        assert!(!report.is_clean());
+        assert_eq!(
+            report.to_string(),
+            "failed: the case: it is wrong\n\
+             skipped 1: no such fork\n\
+             0 passed, 1 failed, 1 skipped; the guest agrees on 1 of 1 (1 million instructions)"
+        );
+    }
 }

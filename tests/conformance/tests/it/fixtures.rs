@@ -15,6 +15,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
+/// SSTF-8.
 #[test]
 fn every_shipped_case_is_as_the_specification_says() {
     let report = runner::state_tests(&folder(), None).unwrap();
@@ -132,7 +133,7 @@ fn another_refusal_than_expected_fails() {
     assert!(matches!(ran(&fixture).comparison, Comparison::Failed(_)));
 }
 
-/// Each difference between the chain and Ethereum is named, and only where it decides.
+/// SSTF-8. Each difference between the chain and Ethereum is named, and only where it decides.
 #[test]
 fn a_known_difference_is_a_reason_to_skip() {
     let mut randao = one("transactions/late_block");
