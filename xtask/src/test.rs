@@ -68,8 +68,9 @@ struct Counts {
     failed: u64,
 }
 
-/// Runs everything; with `quick`, only the checks that build nothing but xtask.
-pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
+/// Runs everything; with `quick`, only the checks that build nothing but xtask; with `proofs`, also
+/// what takes the proof engine.
+pub(crate) fn run(root: &Path, quick: bool, proofs: bool) -> Result<()> {
     let start = Instant::now();
     let mut tally = Tally::default();
     if !quick {
@@ -86,6 +87,9 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     });
     if !quick {
         built(root, &mut tally)?;
+    }
+    if proofs {
+        proved(root, &mut tally)?;
     }
     for failure in &tally.failures {
         eprintln!("failed: {failure}");
@@ -138,14 +142,14 @@ fn built(root: &Path, tally: &mut Tally) -> Result<()> {
         .env("FORGE_SNAPSHOT_CHECK", "true");
     tally.tests("tests of the contracts", forge, forge_counts);
     tally.tests("tests of the guest", guest::tests(root)?, rust_counts);
+    Ok(())
+}
+
+/// What builds the guest and its engine, runs its image and proves with it.
+fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     tally.check("image of the guest", || {
         guest::run(root, guest::Task::CheckIfChanged)
     });
-    proved(root, tally)
-}
-
-/// What runs the guest's image and proves with it.
-fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     let mut program = None;
     tally.check("proof engine", || {
         program = Some(engine::build(root)?);
@@ -154,6 +158,9 @@ fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     let Some(program) = program else {
         return Ok(());
     };
+    tally.check("accelerators of the guest", || {
+        guest::selftest(root, &program)
+    });
     tally.check("conformance in the guest", || {
         conformance::check(root, &program)
     });
