@@ -37,7 +37,7 @@ impl CostTable {
 /// All tables, the newest image last.
 pub const COST_TABLES: &[CostTable] = &[CostTable {
     image: "v1",
-    revision: 2,
+    revision: 3,
     coefficients: v1,
 }];
 
@@ -51,7 +51,8 @@ pub fn cost_table(image: &str) -> Option<&'static CostTable> {
 ///
 /// Measured on 183 probes, which each do one thing often with its costliest operands, and on 12
 /// batches of payments, ERC-20 transfers and deployments; the least values with which none of them
-/// is estimated below what the guest took. The batches are estimated 9% too high in the mean.
+/// is estimated below what the guest took. The batches are estimated 6% too high in the mean, 8.5% at
+/// worst.
 ///
 /// An accelerator does much for one instruction: a permutation of Keccak costs as much to prove as
 /// about 1,100 instructions, a block of SHA-256 as about 135. Where a contract can buy that for gas
@@ -62,63 +63,63 @@ pub fn cost_table(image: &str) -> Option<&'static CostTable> {
 )]
 const fn v1(feature: Feature) -> u64 {
     match feature {
-        Feature::Batch => 60_000,
-        Feature::Block => 43_000,
-        Feature::Transaction => 16_000,
-        Feature::Signature => 30_000,
+        Feature::Batch => 110_000,
+        Feature::Block => 41_000,
+        Feature::Transaction => 24_000,
+        Feature::Signature => 10_000,
         Feature::EnvelopeWord => 700,
-        Feature::Log => 3_600,
+        Feature::Log => 1_900,
         Feature::LogWord => 120,
-        Feature::ActivityEntry => 800,
-        Feature::LeafOpened => 24_000,
-        Feature::LeafWritten => 3_000,
-        Feature::TreeNode => 300,
+        Feature::ActivityEntry => 400,
+        Feature::LeafOpened => 7_600,
+        Feature::LeafWritten => 1_500,
+        Feature::TreeNode => 320,
         Feature::CodeWord => 660,
-        Feature::InitWord => 260,
+        Feature::InitWord => 270,
         Feature::DeployedWord => 410,
         Feature::OpStack => 50,
         Feature::OpSwap => 160,
         Feature::OpSimple => 200,
         Feature::OpMul => 300,
-        Feature::OpDiv => 1_500,
+        Feature::OpDiv => 1_400,
         Feature::OpModular => 4_200,
         Feature::OpExp => 500,
         Feature::ExpByte => 4_200,
         Feature::OpKeccak => 250,
         Feature::KeccakBlock => 1_100,
         Feature::OpMemory => 260,
-        Feature::MemoryWord => 10,
+        Feature::MemoryWord => 11,
         Feature::OpCopy => 300,
         Feature::CopyWord => 30,
         Feature::MoveWord => 200,
         Feature::OpEnvironment => 210,
         Feature::OpJump => 100,
-        Feature::OpState => 1_200,
-        Feature::OpStore => 11_000,
-        Feature::OpTransient => 920,
-        Feature::OpCall => 2_500,
+        Feature::OpState => 1_100,
+        Feature::OpStore => 4_700,
+        Feature::OpTransient => 870,
+        Feature::OpCall => 2_900,
         Feature::OpCreate => 12_000,
         Feature::OpEnd => 200,
         Feature::Precompile => 1_000,
         Feature::EcRecover => 50_000,
         Feature::Sha256Block => 350,
-        Feature::RipemdBlock => 2_300,
-        Feature::ModexpGas => 170,
-        Feature::Bn254Add => 140_000,
-        Feature::Bn254Mul => 4_800_000,
+        Feature::RipemdBlock => 2_500,
+        Feature::ModexpGas => 190,
+        Feature::Bn254Add => 150_000,
+        Feature::Bn254Mul => 4_900_000,
         Feature::Bn254Pairing => 22_000_000,
-        Feature::Bn254Pair => 18_000_000,
-        Feature::Blake2Round => 580,
+        Feature::Bn254Pair => 20_000_000,
+        Feature::Blake2Round => 610,
         Feature::Kzg => 150_000_000,
-        Feature::BlsG1Add => 300_000,
+        Feature::BlsG1Add => 320_000,
         Feature::BlsG1Point => 14_000_000,
-        Feature::BlsG2Add => 470_000,
-        Feature::BlsG2Point => 36_000_000,
-        Feature::BlsPairing => 47_000_000,
-        Feature::BlsPair => 28_000_000,
-        Feature::BlsMapG1 => 6_100_000,
+        Feature::BlsG2Add => 490_000,
+        Feature::BlsG2Point => 37_000_000,
+        Feature::BlsPairing => 48_000_000,
+        Feature::BlsPair => 29_000_000,
+        Feature::BlsMapG1 => 6_200_000,
         Feature::BlsMapG2 => 19_000_000,
-        Feature::P256Verify => 12_000_000,
+        Feature::P256Verify => 25_000_000,
         Feature::OtherPrecompileGas => 10_000,
     }
 }
@@ -204,7 +205,7 @@ mod tests {
         for table in COST_TABLES {
             for (feature, gas) in LEAST_GAS {
                 let bought = table.coefficient(*feature) / gas;
-                assert!(bought <= 3_100, "{}: {bought} for a gas", feature.name());
+                assert!(bought <= 3_700, "{}: {bought} for a gas", feature.name());
             }
         }
     }
