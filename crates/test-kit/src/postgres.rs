@@ -137,6 +137,22 @@ impl Cluster {
     /// # Errors
     /// When it does not start.
     pub async fn resume(&mut self) -> anyhow::Result<()> {
+        let begun = std::time::Instant::now();
+        loop {
+            match self.start_server().await {
+                // Processes of the server that was killed are still ending.
+                Err(error)
+                    if error.to_string().contains("is still in use")
+                        && begun.elapsed() < Duration::from_mins(1) =>
+                {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn start_server(&mut self) -> anyhow::Result<()> {
         let data = self.data();
         let _ = std::fs::remove_file(data.join("postmaster.pid"));
         let durable = if self.options.durable { "on" } else { "off" };

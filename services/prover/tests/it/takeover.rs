@@ -204,7 +204,6 @@ async fn killed_again_and_again_while_it_proves() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "failed once on a machine under heavy load; the cause is not found yet"]
 async fn a_database_that_restarts_costs_no_job() -> anyhow::Result<()> {
     let mut proving = Proving::started("lease_ms = 60000\n").await?;
     proving.fault("away", "segment", Some(1), "hold");
