@@ -158,9 +158,6 @@ fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     let Some(program) = program else {
         return Ok(());
     };
-    tally.check("accelerators of the guest", || {
-        guest::selftest(root, &program)
-    });
     tally.check("conformance in the guest", || {
         conformance::check(root, &program)
     });
