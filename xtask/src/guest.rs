@@ -94,7 +94,8 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
         .args(["--package", "cloister-guest-batch"])
         .args(["-Z", "build-std=core,alloc,panic_abort"])
         .env("PATH", format!("{}:{path}", programs.display()))
-        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC", guest.join("rustc"))
+        .env("CLOISTER_ROOT", root)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", flags)
         .env("CARGO_TARGET_DIR", target);

@@ -102,7 +102,8 @@ pub(crate) fn copy(root: &Path, to: &Path) -> Result<()> {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create `{}`", folder.display()))?;
         }
-        std::fs::write(&target, read(root, &file)?)
+        // With its permissions: one of them is a program.
+        std::fs::copy(root.join(&file), &target)
             .with_context(|| format!("cannot write `{}`", target.display()))?;
     }
     Ok(())
