@@ -9,6 +9,7 @@
 //! ```
 
 mod bench;
+mod checkout;
 mod commands;
 mod conformance;
 mod demo;
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     let root = files::root()?;
+    checkout::claim(&root)?;
     match command {
         Command::Tools => tools::install(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
