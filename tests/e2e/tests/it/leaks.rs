@@ -185,14 +185,16 @@ async fn nothing_private_reaches_ethereum() {
     }
 }
 
-/// Waits until a batch is committed.
+/// Waits until a batch is committed. While a service starts again there may be no answer.
 pub(crate) async fn wait_committed(client: &Client, batch: u64) {
     for _ in 0..600 {
-        let finality = client
-            .rpc("cloister_getFinality", json!([format!("{batch:#x}")]))
+        let answer = client
+            .respond("cloister_getFinality", json!([format!("{batch:#x}")]))
             .await
             .unwrap();
-        if finality["state"] == "committed" {
+        let refusal = &answer["error"]["data"]["code"];
+        assert!(refusal.is_null() || refusal == "unavailable", "{answer}");
+        if answer["result"]["state"] == "committed" {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
