@@ -39,6 +39,8 @@ fn names(code: &str) -> &'static [&'static str] {
             "RLP_INVALID_VALUE",
             "TYPE_4_TX_CONTRACT_CREATION",
             "TYPE_4_INVALID_AUTHORIZATION_FORMAT",
+            // A price above 128 bits does not decode here; nobody could pay it.
+            "GASLIMIT_PRICE_PRODUCT_OVERFLOW",
         ],
         _ => &[],
     }

@@ -210,3 +210,20 @@ fn a_transaction_without_bytes_is_signed_with_the_fixtures_key() {
         assert_eq!(again.batch.unwrap().1, Verdict::Valid(hash), "{name}");
     }
 }
+
+/// Ethereum takes transactions from before EIP-155; this chain does not, and runs such a test with
+/// the transaction signed anew. A test of our own says that it must be refused.
+#[test]
+fn a_transaction_without_chain_id_is_signed_anew_for_tests_of_others() {
+    let mut fixture = one("refused/unprotected");
+    assert_eq!(ran(&fixture).comparison, Comparison::Passed);
+    fixture.info = None;
+    let signed = ran(&fixture);
+    assert_eq!(signed.comparison, Comparison::Passed);
+    assert!(matches!(signed.batch, Some((_, Verdict::Valid(_)))));
+    fixture.transaction.secret_key = None;
+    assert_eq!(
+        ran(&fixture).comparison,
+        Comparison::Skipped("no transaction: the fixture gives no key".to_owned())
+    );
+}
