@@ -1,14 +1,24 @@
-//! Writes the encoded input of one batch, for the guest's benchmarks and tests.
+//! Writes encoded inputs of batches, for the guest's benchmarks and tests.
 //!
 //! ```text
-//! cargo run -p cloister-stf --example batch_input -- --kind erc20 --count 100 --code TOKEN OUT
+//! cargo run -p cloister-stf --example batch_input -- --code TOKEN --out DIR [KIND:COUNT …]
 //! ```
 //!
 //! `TOKEN` is the artefact of an OpenZeppelin ERC-20 with `mint` (`tests/contracts`). The chain has
-//! 10,000 other accounts. The last line of standard output is the batch's hash.
+//! 10,000 other accounts. For each batch a file `KIND-COUNT.bin` is written and a JSON object printed,
+//! with the number of leaves in its witness and its hash. Kinds:
+//!
+//! - `empty`: a block without transactions;
+//! - `eth`, `erc20`, `deploy`: payments and transfers from 100 people to 100 others, the token's
+//!   deployment;
+//! - `eth-to-one`: payments from 100 people to one, which touch fewer leaves;
+//! - `mixed`: four payments for six transfers;
+//! - `recover`, `identity`: one transaction that calls that precompiled contract `COUNT` times with
+//!   the 128 bytes of a signature.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a tool for development, which may end with a backtrace"
 )]
@@ -17,10 +27,10 @@
 #[path = "../tests/it/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy_primitives::{Address, Bytes, U256, keccak256};
-use cloister_stf::{GenesisAccount, execute_batch};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use cloister_stf::{BatchInput, GenesisAccount, execute_batch};
 use cloister_types::ChainConfig;
 use world::{CHAIN, ETHER, Person, World, tx};
 
@@ -29,70 +39,81 @@ const PEOPLE: usize = 200;
 /// Other accounts, which give the tree its depth.
 const OTHERS: u64 = 10_000;
 
+/// Transactions in a block.
+const PER_BLOCK: usize = 25;
+
 struct Arguments {
-    kind: String,
-    count: usize,
-    per_block: usize,
-    code: Option<String>,
-    out: String,
+    code: String,
+    out: PathBuf,
+    batches: Vec<(String, usize)>,
 }
 
 impl Arguments {
     fn parse() -> Self {
-        let mut arguments = Self {
-            kind: "eth".into(),
-            count: 100,
-            per_block: 25,
-            code: None,
-            out: String::new(),
-        };
+        let (mut code, mut out, mut batches) = (None, None, Vec::new());
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut value = || words.next().expect("a value after the option");
             match word.as_str() {
-                "--kind" => arguments.kind = value(),
-                "--count" => arguments.count = value().parse().unwrap(),
-                "--per-block" => arguments.per_block = value().parse().unwrap(),
-                "--code" => arguments.code = Some(value()),
-                _ => arguments.out = word,
+                "--code" => code = words.next(),
+                "--out" => out = words.next().map(PathBuf::from),
+                batch => {
+                    let (kind, count) = batch.split_once(':').expect("KIND:COUNT");
+                    batches.push((kind.to_owned(), count.parse().expect("a count")));
+                }
             }
         }
-        arguments
+        Self {
+            code: code.expect("--code TOKEN"),
+            out: out.expect("--out DIR"),
+            batches,
+        }
     }
 }
 
 fn main() {
     let arguments = Arguments::parse();
+    let token = creation_code(&arguments.code);
+    std::fs::create_dir_all(&arguments.out).unwrap();
+    for (kind, count) in &arguments.batches {
+        let (input, hash) = batch(kind, *count, &token);
+        let leaves = input.witness.openings.len();
+        let path = arguments.out.join(format!("{kind}-{count}.bin"));
+        std::fs::write(&path, input.encode()).unwrap();
+        let description = serde_json::json!({
+            "file": path, "kind": kind, "count": count, "leaves": leaves, "hash": hash,
+        });
+        println!("{description}");
+    }
+}
+
+/// A batch of one kind, checked by executing it.
+fn batch(kind: &str, count: usize, token: &[u8]) -> (BatchInput, B256) {
     let mut world = populated();
-    let token = arguments.code.as_deref().map(creation_code);
-    let address = token.as_ref().map(|code| deploy_and_mint(&mut world, code));
+    let address = match kind {
+        "erc20" | "mixed" => Some(deploy_and_mint(&mut world, token)),
+        "recover" | "identity" => Some(deploy_caller(&mut world, count)),
+        _ => None,
+    };
     world.seal();
-    let raws = match arguments.kind.as_str() {
-        "eth" => each(&world, arguments.count, payment),
-        "erc20" => {
-            let token = address.expect("--code");
-            each(&world, arguments.count, |world, i| {
-                transfer(world, token, i)
-            })
-        }
-        "deploy" => {
-            let code = token.expect("--code");
-            each(&world, arguments.count, |_, _| (None, 0, code.clone()))
-        }
-        "mixed" => {
-            let token = address.expect("--code");
-            each(&world, arguments.count, |world, i| match i % 10 {
-                0..4 => payment(world, i),
-                _ => transfer(world, token, i),
-            })
-        }
+    let to = || address.expect("a contract");
+    let raws = match kind {
         "empty" => Vec::new(),
-        other => unreachable!("unknown kind `{other}`"),
+        "eth" => each(&world, count, payment),
+        "eth-to-one" => each(&world, count, |world, _| payment(world, 0)),
+        "erc20" => each(&world, count, |world, i| transfer(world, to(), i)),
+        "deploy" => each(&world, count, |_, _| (None, 0, token.to_vec())),
+        "mixed" => each(&world, count, |world, i| match i % 10 {
+            0..4 => payment(world, i),
+            _ => transfer(world, to(), i),
+        }),
+        "recover" => each(&world, 1, |_, _| (Some(to()), 0, signature(1))),
+        "identity" => each(&world, 1, |_, _| (Some(to()), 0, signature(4))),
+        other => panic!("unknown kind `{other}`"),
     };
     if raws.is_empty() {
         world.block(&[]);
     }
-    for block in raws.chunks(arguments.per_block) {
+    for block in raws.chunks(PER_BLOCK) {
         for executed in world.block(block) {
             assert!(executed.fields.succeeded, "{executed:?}");
         }
@@ -100,11 +121,45 @@ fn main() {
     let (input, sealed) = world.seal();
     let output = execute_batch(&input, &cloister_crypto::NativeCrypto).unwrap();
     assert_eq!(*output.header(), sealed.header);
-    let leaves = input.witness.openings.len();
-    let encoded = input.encode();
-    println!("{} bytes, {leaves} leaves in the witness", encoded.len());
-    std::fs::write(&arguments.out, encoded).unwrap();
-    println!("{}", sealed.header.hash());
+    (input, sealed.header.hash())
+}
+
+/// Deploys a contract that gives its input's first 128 bytes to the precompiled contract that the
+/// next word names, `times` times.
+fn deploy_caller(world: &mut World, times: usize) -> Address {
+    // calldatacopy(0, 0, 128)
+    let mut code = vec![0x60, 0x80, 0x5f, 0x5f, 0x37];
+    for _ in 0..times {
+        // pop(staticcall(gas, calldataload(128), 0, 128, 0, 32))
+        code.extend([
+            0x60, 0x20, 0x5f, 0x60, 0x80, 0x5f, 0x60, 0x80, 0x35, 0x5a, 0xfa, 0x50,
+        ]);
+    }
+    let length = u16::try_from(code.len()).unwrap().to_be_bytes();
+    // codecopy(0, 12, length); return(0, length)
+    let mut creation = vec![0x61, length[0], length[1], 0x60, 12, 0x5f, 0x39];
+    creation.extend([0x61, length[0], length[1], 0x5f, 0xf3]);
+    creation.extend(code);
+    let raw = world.people[0].sign(tx(0, None, 0, &creation));
+    World::deployed(&world.block(&[raw])[0])
+}
+
+/// A signature as the precompiled contract takes it, and which contract to give it to.
+fn signature(precompile: u8) -> Vec<u8> {
+    let hash = B256::repeat_byte(0xdd);
+    let key = &Person::new(3).key;
+    let (signature, recovery) = key.sign_prehash_recoverable(hash.as_slice()).unwrap();
+    let v = 27 + u8::from(recovery.is_y_odd());
+    let bytes = signature.to_bytes();
+    [
+        hash.as_slice(),
+        &[0; 31],
+        &[v],
+        &bytes,
+        &[0; 31],
+        &[precompile],
+    ]
+    .concat()
 }
 
 fn populated() -> World {

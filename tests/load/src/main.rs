@@ -12,6 +12,7 @@
 
 mod erc20;
 mod figure;
+mod prover;
 mod state_tree;
 
 use clap::Parser;
@@ -30,6 +31,9 @@ struct Arguments {
     /// List the names of all figures and stop.
     #[arg(long)]
     list: bool,
+    /// For the figures of proving.
+    #[command(flatten)]
+    prover: prover::Setting,
 }
 
 /// Figures that are measured together, because they share a costly setting.
@@ -76,7 +80,9 @@ fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     if arguments.list {
         GROUPS
             .iter()
-            .flat_map(|group| group.names)
+            .map(|group| group.names)
+            .chain(prover::NAMES)
+            .flatten()
             .for_each(|name| Report::line(name));
         return Ok(());
     }
@@ -88,6 +94,11 @@ fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
             any = true;
             (group.run)(&filter, report)?;
         }
+    }
+    // Only by name: it takes the proof engine, and minutes.
+    if prover::is_wanted(&filter) {
+        any = true;
+        prover::run(&filter, &arguments.prover, report)?;
     }
     anyhow::ensure!(
         any,
