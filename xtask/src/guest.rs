@@ -5,6 +5,7 @@
 //! the same program always has the same bytes.
 
 mod elf;
+mod selftest;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::shell;
 
+pub(crate) use selftest::run as selftest;
+
 const TARGET: &str = "riscv32im-risc0-zkvm-elf";
 const FLAGS: &str = "-C passes=lower-atomic -C linker=rust-lld -C linker-flavor=ld.lld \
                      -C link-arg=--gc-sections --cfg getrandom_backend=\"custom\" \
@@ -22,6 +25,25 @@ const FLAGS: &str = "-C passes=lower-atomic -C linker=rust-lld -C linker-flavor=
 const LINKER: &str = "/usr/bin/ld.lld-19";
 /// The image that is proved now.
 const IMAGE: &str = "guest/image/v1";
+
+/// A program for the proving machine.
+#[derive(Clone, Copy, Debug)]
+enum Program {
+    /// The one that is proved.
+    Batch,
+    /// Checks the accelerators.
+    SelfTest,
+}
+
+impl Program {
+    /// Its package and the name of what is built.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Batch => ("cloister-guest-batch", "batch"),
+            Self::SelfTest => ("cloister-guest-selftest", "selftest"),
+        }
+    }
+}
 
 /// What the command is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +65,7 @@ pub(crate) fn run(root: &Path, task: Task) -> Result<()> {
     }
     match task {
         Task::Write => {
-            let built = build(root, &shell::target()?.join("riscv"))?;
+            let built = build(root, &shell::target()?.join("riscv"), Program::Batch)?;
             write(root, &built, &digest)
         }
         Task::Check | Task::CheckIfChanged => check(root, &digest),
@@ -52,18 +74,22 @@ pub(crate) fn run(root: &Path, task: Task) -> Result<()> {
 
 /// Runs the tests of the guest's own crates on this machine.
 pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
-    let mut command = shell::cargo(
-        root,
-        &["test", "--locked", "--package", "cloister-guest-accel"],
-    )?;
+    host(root, &["test"])
+}
+
+/// `cargo` on this machine over the guest's own crates.
+fn host(root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
+    let mut command = shell::cargo(root, arguments)?;
     command
+        .args(["--locked", "--package", "cloister-guest-accel"])
         .current_dir(root.join("guest"))
         .env("CARGO_TARGET_DIR", shell::target()?.join("guest-tests"));
     Ok(command)
 }
 
-/// Builds the program; the linker's file, with symbols.
-fn build(root: &Path, target: &Path) -> Result<PathBuf> {
+/// Builds a program; the linker's file, with symbols.
+fn build(root: &Path, target: &Path, built: Program) -> Result<PathBuf> {
+    let (package, name) = built.names();
     for program in ["/usr/bin/cargo", "/usr/bin/rustc", LINKER] {
         if !Path::new(program).exists() {
             bail!("`{program}` is missing; run `cargo xtask tools`");
@@ -91,7 +117,7 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
     command
         .current_dir(&guest)
         .args(["build", "--release", "--locked", "--target", TARGET])
-        .args(["--package", "cloister-guest-batch"])
+        .args(["--package", package])
         .args(["-Z", "build-std=core,alloc,panic_abort"])
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("RUSTC", guest.join("rustc"))
@@ -109,7 +135,7 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
         command.env_remove(name);
     }
     shell::run(command)?;
-    Ok(target.join(TARGET).join("release/batch"))
+    Ok(target.join(TARGET).join("release").join(name))
 }
 
 /// Writes the image of a built program.
@@ -206,7 +232,7 @@ fn check(root: &Path, digest: &str) -> Result<()> {
         }
     }
     sources::copy(root, &copy)?;
-    let built = build(&copy, &elsewhere.join("build"))?;
+    let built = build(&copy, &elsewhere.join("build"), Program::Batch)?;
     let image = elf::image(&read(&built)?)?;
     let kept = root.join(IMAGE).join("batch.elf");
     if read(&kept)? != image.bytes {

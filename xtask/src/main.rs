@@ -57,9 +57,6 @@ enum Command {
         /// Only the checks that need no build of the whole workspace
         #[arg(long)]
         quick: bool,
-        /// Also build the guest and the proof engine, run the guest's image and make proofs
-        #[arg(long, conflicts_with = "quick")]
-        proofs: bool,
     },
     /// Check that dependencies point to lower layers only
     Layers,
@@ -114,7 +111,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Tools => tools::install(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
-        Command::Test { quick, proofs } => test::run(&root, quick, proofs),
+        Command::Test { quick } => test::run(&root, quick),
         Command::Layers => files::report("layers", &layers::check(&root)?),
         Command::Tidy => files::report("tidy", &tidy::check(&root)?),
         Command::CheckDocs => files::report("check-docs", &docs::check(&root)?),

@@ -68,9 +68,8 @@ struct Counts {
     failed: u64,
 }
 
-/// Runs everything; with `quick`, only the checks that build nothing but xtask; with `proofs`, also
-/// what takes the proof engine.
-pub(crate) fn run(root: &Path, quick: bool, proofs: bool) -> Result<()> {
+/// Runs everything; with `quick`, only the checks that build nothing but xtask.
+pub(crate) fn run(root: &Path, quick: bool) -> Result<()> {
     let start = Instant::now();
     let mut tally = Tally::default();
     if !quick {
@@ -87,8 +86,6 @@ pub(crate) fn run(root: &Path, quick: bool, proofs: bool) -> Result<()> {
     });
     if !quick {
         built(root, &mut tally)?;
-    }
-    if proofs {
         proved(root, &mut tally)?;
     }
     for failure in &tally.failures {
@@ -158,6 +155,7 @@ fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     let Some(program) = program else {
         return Ok(());
     };
+    tally.check("self-test of the guest", || guest::selftest(root, &program));
     tally.check("conformance in the guest", || {
         conformance::check(root, &program)
     });
