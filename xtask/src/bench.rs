@@ -7,8 +7,12 @@ use anyhow::{Context as _, Result};
 
 use crate::{engine, shell, tools};
 
-/// Services that benchmarks start. The others are left out: optimised builds are slow.
+/// Services that benchmarks start, where no name says that they are not needed. Others are left out:
+/// optimised builds are slow.
 const PROGRAMS: [&str; 3] = ["cloister-gateway", "cloister-sequencer", "cloister-prover"];
+
+/// Beginnings of the names of figures that no service is started for.
+const ALONE: [&str; 4] = ["prover", "guest", "state_tree", "page_height"];
 
 /// Batches that are executed in the guest, as `cloister-stf`'s example `batch_input` names them.
 const BATCHES: [&str; 8] = [
@@ -37,7 +41,14 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
                 "cloister-bench",
             ],
         )?;
-        command.args(PROGRAMS.iter().flat_map(|name| ["--package", name]));
+        let alone = |name: &String| ALONE.iter().any(|group| name.starts_with(group));
+        let mut names = arguments
+            .iter()
+            .filter(|name| !name.starts_with('-'))
+            .peekable();
+        if names.peek().is_none() || !names.all(alone) {
+            command.args(PROGRAMS.iter().flat_map(|name| ["--package", name]));
+        }
         shell::run(command)
     })?;
     let mut bench = shell::command(root, shell::target()?.join("release/cloister-bench"))?;
