@@ -283,6 +283,19 @@ impl VerifyingKey {
     /// # Errors
     /// [`VerifyError`] for everything else; no input makes it panic.
     pub fn verify(&self, file: &[u8], batch_hash: Hash) -> Result<Verified, VerifyError> {
+        self.open(file, batch_hash)?;
+        Ok(Verified {
+            image: self.image,
+            program: self.program,
+            batch_hash,
+        })
+    }
+
+    /// Does the same, and gives OpenVM's proof: for who proves that it is valid once more.
+    ///
+    /// # Errors
+    /// [`VerifyError`] like [`Self::verify`].
+    pub fn open(&self, file: &[u8], batch_hash: Hash) -> Result<VmStarkProof, VerifyError> {
         let head = Head::parse(file)?;
         if head.image != self.image {
             return Err(VerifyError::UnknownProgramVersion(head.image));
@@ -296,7 +309,7 @@ impl VerifyingKey {
         let plain = decompress(head.body(file)?, head.length)?;
         // OpenVM checks the shape first and is meant never to panic. Should it panic all the same,
         // the proof is refused like any other that does not hold.
-        let revealed = catch_unwind(AssertUnwindSafe(|| self.check(&plain)))
+        let (revealed, proof) = catch_unwind(AssertUnwindSafe(|| self.check(&plain)))
             .unwrap_or_else(|_| Err(VerifyError::Invalid("it breaks the verifier".into())))?;
         if revealed != batch_hash {
             return Err(VerifyError::OtherRevealed {
@@ -304,15 +317,11 @@ impl VerifyingKey {
                 got: revealed,
             });
         }
-        Ok(Verified {
-            image: self.image,
-            program: self.program,
-            batch_hash,
-        })
+        Ok(proof)
     }
 
     /// Verifies an encoded proof and gives what the program revealed.
-    fn check(&self, plain: &[u8]) -> Result<Hash, VerifyError> {
+    fn check(&self, plain: &[u8]) -> Result<(Hash, VmStarkProof), VerifyError> {
         let malformed = |error: std::io::Error| VerifyError::Malformed(error.to_string());
         let proof = VmStarkProof::decode_from_bytes(plain).map_err(malformed)?;
         // One proof has one encoding, so that nobody can make two files of it.
@@ -329,7 +338,7 @@ impl VerifyingKey {
             *byte = u8::try_from(value.as_canonical_u32())
                 .map_err(|_| VerifyError::OtherPublicValues)?;
         }
-        Ok(Hash(revealed))
+        Ok((Hash(revealed), proof))
     }
 
     /// Our word for OpenVM's refusal.
