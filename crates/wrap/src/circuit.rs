@@ -10,6 +10,9 @@
 /// `BabyBear`'s modulus: 15 · 2^27 + 1. Every number in a circuit is below it.
 pub const MODULUS: u32 = 0x7800_0001;
 
+/// Degree of the extension that challenges come from.
+pub const EXTENSION_DEGREE: u32 = 5;
+
 /// Index of a node in its AIR's list; a node refers only to nodes before it.
 pub type NodeIndex = u32;
 
@@ -183,11 +186,21 @@ impl Circuit {
         require(!self.tables.is_empty(), BadCircuit::Tables)?;
         for table in &self.tables {
             require(table.log_height <= 20, BadCircuit::Tables)?;
+            require(self.hides(table), BadCircuit::Hiding)?;
             for air in &table.airs {
                 self.check_air(air)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a table has random rows enough that nothing that is opened says anything of the
+    /// others: each query opens a row, and each of two points as much as [`EXTENSION_DEGREE`] rows;
+    /// twice that, as the quotient's chunks share their masks. Plonky3 asks for the same.
+    fn hides(&self, table: &Table) -> bool {
+        let opened = self.parameters.queries.saturating_add(2 * EXTENSION_DEGREE);
+        self.parameters.random_columns >= EXTENSION_DEGREE
+            && 1 << table.log_height >= opened.saturating_mul(2)
     }
 
     /// Checks one AIR.
@@ -235,6 +248,9 @@ pub enum BadCircuit {
     /// No tables, or one that is too high.
     #[error("no tables, or one of more than 2^20 rows")]
     Tables,
+    /// A table has too few rows, or columns too few masks, for a proof to say nothing else.
+    #[error("too few rows or random columns to hide them")]
+    Hiding,
     /// A node reads what is not there, or a number is too large.
     #[error("a node is out of range")]
     Node,
