@@ -32,10 +32,20 @@ struct Member {
     constraints: Vec<usize>,
 }
 
+/// A column of the buses: the fractions of some messages of one length, added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusColumn {
+    /// Length of the messages with their bus, filled up.
+    pub length: u32,
+    /// The messages: the AIR's place in its table, and the message's in the AIR's list.
+    pub messages: Vec<(usize, usize)>,
+}
+
 /// A message, ready to be sent.
 #[derive(Clone, Debug)]
 struct Message {
     member: usize,
+    interaction: usize,
     length: u32,
     bus: Val,
     count: usize,
@@ -78,7 +88,7 @@ impl TableAir {
     fn add_messages(&mut self, circuit: &Circuit, member: &Air, nodes: &[Node]) {
         let degrees = degrees(nodes);
         let index = self.members.len();
-        for interaction in &member.interactions {
+        for (number, interaction) in member.interactions.iter().enumerate() {
             let fields: Vec<usize> = interaction.fields.iter().map(|f| *f as usize).collect();
             let degree = fields
                 .iter()
@@ -87,6 +97,7 @@ impl TableAir {
                 .unwrap_or(0);
             self.messages.push(Message {
                 member: index,
+                interaction: number,
                 // The circuit was checked: every message has a length.
                 length: circuit.message_length(fields.len()).unwrap_or(u32::MAX),
                 bus: Val::new(interaction.bus),
@@ -96,6 +107,23 @@ impl TableAir {
                 degree,
             });
         }
+    }
+
+    /// The columns of the table's buses as Plonky3 packed them: how many messages went to each.
+    pub(crate) fn bus_columns(&self, packed: impl Iterator<Item = usize>) -> Vec<BusColumn> {
+        let mut messages = self.messages.iter();
+        packed
+            .map(|count| {
+                let members: Vec<&Message> = messages.by_ref().take(count).collect();
+                BusColumn {
+                    length: members.first().map_or(0, |message| message.length),
+                    messages: members
+                        .iter()
+                        .map(|message| (message.member, message.interaction))
+                        .collect(),
+                }
+            })
+            .collect()
     }
 
     /// Adds every constraint.

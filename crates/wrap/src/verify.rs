@@ -12,7 +12,7 @@ use crate::{
     security::{self, Shape as SecurityShape},
     shape::{BadShape, Shape},
     statement::{BadStatement, Statement},
-    table::TableAir,
+    table::{BusColumn, TableAir},
 };
 
 /// Why a proof is refused.
@@ -106,6 +106,19 @@ impl Verifier {
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// The columns of each table's buses, which follow from the key alone: for generators of other
+    /// verifiers.
+    #[must_use]
+    pub fn bus_columns(&self) -> Vec<Vec<BusColumn>> {
+        self.airs
+            .iter()
+            .zip(&self.common.lookups)
+            .map(|(air, lookups)| {
+                air.bus_columns(lookups.iter().map(|lookup| lookup.elements.len()))
+            })
+            .collect()
     }
 
     /// Checks that the proof proves the statement under this key.

@@ -6,8 +6,10 @@
     reason = "tests"
 )]
 
+mod fixture;
 mod forged;
 mod malformed;
+mod reference;
 mod sample;
 mod security;
 mod sound;
