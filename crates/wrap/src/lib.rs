@@ -33,6 +33,8 @@ pub mod circuit;
 pub mod config;
 pub mod key;
 pub mod merge;
+#[cfg(feature = "openvm")]
+pub mod openvm;
 #[cfg(feature = "verify")]
 pub mod proof;
 #[cfg(feature = "prove")]

@@ -1,0 +1,7 @@
+//! The wrapper: makes and checks wraps.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cloister_wrap::openvm::cli::main()
+}
