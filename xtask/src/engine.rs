@@ -1,5 +1,5 @@
-//! `cargo xtask engine`: the proof engine, built with optimisation and for the processor at hand.
-//! A plain build proves several times slower.
+//! `cargo xtask engine` and `cargo xtask wrapper`: what proves, built with optimisation and for the
+//! processor at hand. A plain build proves several times slower.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,12 +42,13 @@ impl Level {
         }
     }
 
-    /// Name of its target folder: levels do not share one, or each build would undo the other's.
-    fn folder(self) -> &'static str {
+    /// End of the name of its target folders: levels do not share one, or each build would undo
+    /// the other's.
+    fn name(self) -> &'static str {
         match self {
-            Self::V4 => "engine-v4",
-            Self::V3 => "engine-v3",
-            Self::Plain => "engine-plain",
+            Self::V4 => "v4",
+            Self::V3 => "v3",
+            Self::Plain => "plain",
         }
     }
 
@@ -61,10 +62,55 @@ impl Level {
     }
 }
 
+/// A program that proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Proves batches.
+    Engine,
+    /// Wraps their proofs.
+    Wrapper,
+}
+
+impl Part {
+    fn package(self) -> &'static str {
+        match self {
+            Self::Engine => "cloister-prove",
+            Self::Wrapper => "cloister-wrap",
+        }
+    }
+
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Wrapper => "openvm",
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Engine => "cloister-prover-engine",
+            Self::Wrapper => "cloister-wrapper",
+        }
+    }
+
+    /// Its target folder: the two take other features of OpenVM.
+    fn folder(self, level: Level) -> Result<PathBuf> {
+        let name = match self {
+            Self::Engine => "engine",
+            Self::Wrapper => "wrap",
+        };
+        Ok(shell::target()?.join(format!("{name}-{}", level.name())))
+    }
+}
+
 /// Tests with the engine, real proofs among them, one after the other: each takes much memory. Those
 /// inside the library run with the rest of the workspace; here they would build it once more.
 pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
-    let mut command = cargo(root, &["test", "--test", "it", "--test", "proving"])?;
+    let mut command = cargo(
+        Part::Engine,
+        root,
+        &["test", "--test", "it", "--test", "proving"],
+    )?;
     command.args(["--", "--test-threads=1", "--nocapture"]);
     Ok(command)
 }
@@ -74,32 +120,46 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     shell::step("proving (long)", || shell::run(tests(root)?))
 }
 
-/// `cargo COMMAND` over the engine's sources, with the engine's profile and processor level.
-fn cargo(root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
+/// Tests with the wrapper, a real wrap among them.
+pub(crate) fn test_wrapper(root: &Path) -> Result<()> {
+    let mut command = cargo(Part::Wrapper, root, &["test", "--test", "openvm"])?;
+    command.args(["--", "--include-ignored", "--test-threads=1"]);
+    shell::step("wrapping (long)", || shell::run(command))
+}
+
+/// `cargo COMMAND` over a part's sources, with the engine's profile and processor level.
+fn cargo(part: Part, root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
     // Without the file, as on another system than Linux, the plain build is right.
     let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
     let mut command = shell::cargo(root, arguments)?;
     command
         .args(["--locked", "--profile", "engine"])
-        .args(["--package", "cloister-prove", "--features", "engine"])
-        .env("CARGO_TARGET_DIR", folder(level)?);
+        .args(["--package", part.package(), "--features", part.feature()])
+        .env("CARGO_TARGET_DIR", part.folder(level)?);
     if let Some(flags) = level.flags() {
         command.env("RUSTFLAGS", flags);
     }
     Ok(command)
 }
 
-fn folder(level: Level) -> Result<PathBuf> {
-    Ok(shell::target()?.join(level.folder()))
-}
-
 /// Builds the engine and says where it is.
 pub(crate) fn build(root: &Path) -> Result<PathBuf> {
+    let step = "building the proof engine (long the first time)";
+    build_part(Part::Engine, root, step)
+}
+
+/// Builds the wrapper and says where it is.
+pub(crate) fn build_wrapper(root: &Path) -> Result<PathBuf> {
+    let step = "building the wrapper (long the first time)";
+    build_part(Part::Wrapper, root, step)
+}
+
+fn build_part(part: Part, root: &Path, step: &str) -> Result<PathBuf> {
     let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
-    shell::step("building the proof engine (long the first time)", || {
-        shell::run(cargo(root, &["build", "--bins"])?)
+    shell::step(step, || {
+        shell::run(cargo(part, root, &["build", "--bins"])?)
     })?;
-    let program = folder(level)?.join("engine/cloister-prover-engine");
+    let program = part.folder(level)?.join("engine").join(part.program());
     program
         .canonicalize()
         .with_context(|| format!("cannot find `{}`", program.display()))
@@ -122,7 +182,7 @@ pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
             .open(log)
             .with_context(|| format!("cannot write `{}`", log.display()))
     };
-    let mut build = cargo(root, &["build", "--bins"])?;
+    let mut build = cargo(Part::Engine, root, &["build", "--bins"])?;
     let mut nice = std::process::Command::new("nice");
     nice.arg("-n10").arg(build.get_program());
     nice.args(build.get_args()).current_dir(root);
@@ -141,7 +201,10 @@ pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
     Ok(Behind {
         child,
         log: log.to_path_buf(),
-        program: folder(level)?.join("engine/cloister-prover-engine"),
+        program: Part::Engine
+            .folder(level)?
+            .join("engine")
+            .join(Part::Engine.program()),
     })
 }
 

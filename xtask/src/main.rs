@@ -87,6 +87,12 @@ enum Command {
         #[arg(long)]
         test: bool,
     },
+    /// Build the wrapper for this machine's processor and print where it is
+    Wrapper {
+        /// Then wrap a real proof with it: a minute of both processors and 14 GB of memory
+        #[arg(long)]
+        test: bool,
+    },
     /// Run benchmarks (release build)
     Bench {
         /// Names of benchmarks and options, e.g. `--json`
@@ -134,6 +140,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             let program = engine::build(&root)?;
             if test {
                 engine::test(&root)?;
+            }
+            writeln!(std::io::stdout(), "{}", program.display())?;
+            Ok(())
+        }
+        Command::Wrapper { test } => {
+            let program = engine::build_wrapper(&root)?;
+            if test {
+                engine::test_wrapper(&root)?;
             }
             writeln!(std::io::stdout(), "{}", program.display())?;
             Ok(())
