@@ -1,7 +1,7 @@
 //! Checks traces against the circuit, row by row, without any proof: every constraint is zero and
 //! every message finds its answer. For keys in the making and for tests; agrees with `OpenVM`'s own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use p3_field::PrimeCharacteristicRing;
 
@@ -65,10 +65,13 @@ pub fn check(circuit: &Circuit, traces: &[TableTrace]) -> Report {
             public += air.public_values.count();
         }
     }
-    let mut unbalanced: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
-    for ((bus, _), count) in &mut balance.iter() {
-        *unbalanced.entry(*bus).or_default() += usize::from(*count != Val::ZERO);
-    }
+    // The order does not matter: what is counted adds up.
+    let unbalanced = balance
+        .iter()
+        .fold(BTreeMap::new(), |mut open, ((bus, _), count)| {
+            *open.entry(*bus).or_insert(0) += usize::from(*count != Val::ZERO);
+            open
+        });
     report.buses = unbalanced.len();
     let open = unbalanced.into_iter().filter(|(_, messages)| *messages > 0);
     report

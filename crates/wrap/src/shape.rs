@@ -4,6 +4,7 @@
 
 use p3_batch_stark::{BatchCommitments, BatchProof, CommonData, proof::OpenedValuesWithLookups};
 use p3_fri::{BatchMultiOpening, CommitPhaseMultiStep, FriProof, fold_schedule};
+use p3_symmetric::MerkleCap;
 use p3_uni_stark::OpenedValues;
 
 use crate::{
@@ -158,7 +159,7 @@ impl Shape {
             random.as_ref(),
         ];
         for cap in caps {
-            let digests = cap.map_or(0, |cap| cap.num_roots());
+            let digests = cap.map_or(0, MerkleCap::num_roots);
             equal("digests of a commitment", self.cap, digests)?;
         }
         let tables = self.tables.len();

@@ -1,16 +1,12 @@
 //! Command line of the wrapper.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Instant,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{Args, Parser, Subcommand};
 use cloister_prove::{image, protocol::Hash, verify::VerifyingKey as ProgramKey};
 use cpu_time::ProcessTime;
 use openvm_verify_stark_host::VmStarkProof;
+use p3_security::report::RegimeReport;
 
 use crate::{
     check::check,
@@ -45,6 +41,14 @@ enum Command {
     Heights(Final),
 }
 
+/// Whose final proofs are wrapped.
+#[derive(Debug, Args)]
+struct Program {
+    /// Another program's key than that of the released guest.
+    #[arg(long, value_name = "FILE")]
+    program_key: Option<PathBuf>,
+}
+
 /// The final proof.
 #[derive(Debug, Args)]
 struct Final {
@@ -54,9 +58,9 @@ struct Final {
     /// The batch hash that it must be about.
     #[arg(long, value_name = "HASH")]
     batch_hash: String,
-    /// Another program's key than that of the released guest.
-    #[arg(long, value_name = "FILE")]
-    program_key: Option<PathBuf>,
+    /// Whose final proofs are wrapped.
+    #[command(flatten)]
+    program: Program,
 }
 
 /// Arguments of `wrap`.
@@ -90,9 +94,9 @@ struct Verify {
 /// Arguments of `key`.
 #[derive(Debug, Args)]
 struct Key {
-    /// Another program's key than that of the released guest.
-    #[arg(long, value_name = "FILE")]
-    program_key: Option<PathBuf>,
+    /// Whose final proofs are wrapped.
+    #[command(flatten)]
+    program: Program,
     /// Where to write the release: the program's and the machine's commitment with the circuit.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -147,21 +151,23 @@ fn peak_bytes() -> u64 {
         .map_or(0, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
-/// The key of the program whose proofs are wrapped.
-fn program_key(path: Option<&Path>) -> Result<ProgramKey, Failure> {
-    let bytes = match path {
-        Some(path) => std::fs::read(path)?,
-        None => image::verifying_key(image::CURRENT)
-            .ok_or("no program is released")?
-            .to_vec(),
-    };
-    Ok(ProgramKey::decode(&bytes)?)
+impl Program {
+    /// Its key.
+    fn key(&self) -> Result<ProgramKey, Failure> {
+        let bytes = match &self.program_key {
+            Some(path) => std::fs::read(path)?,
+            None => image::verifying_key(image::CURRENT)
+                .ok_or("no program is released")?
+                .to_vec(),
+        };
+        Ok(ProgramKey::decode(&bytes)?)
+    }
 }
 
 impl Final {
     /// The program's key, the batch hash, and the proof, verified.
     fn open(&self) -> Result<(ProgramKey, Hash, VmStarkProof), Failure> {
-        let key = program_key(self.program_key.as_deref())?;
+        let key = self.program.key()?;
         let hash: Hash = self.batch_hash.parse()?;
         let file = std::fs::read(&self.proof)?;
         let proof = key.open(&file, hash)?;
@@ -194,35 +200,35 @@ fn wrap(args: &Wrap) -> Result<(), Failure> {
             return Err(format!("the traces are wrong: {fault:?}").into());
         }
     }
-    let wrapped = stage("wrap", || Ok(wrapper.prover().prove(&traces)?))?;
+    let outer = stage("wrap", || Ok(wrapper.prover().prove(&traces)?))?;
     drop(traces);
     let verifier = stage("make the verifier ready", || {
         Ok(Verifier::new(release.key.clone())?)
     })?;
     stage("verify", || {
-        Ok(verifier.verify(&release.statement(&hash.0), &wrapped)?)
+        Ok(verifier.verify(&release.statement(&hash.0), &outer)?)
     })?;
-    std::fs::write(&args.output, &wrapped)?;
-    say(format_args!("{} bytes", wrapped.len()))
+    std::fs::write(&args.output, &outer)?;
+    say(format_args!("{} bytes", outer.len()))
 }
 
 /// `verify`.
 fn verify(args: &Verify) -> Result<(), Failure> {
     let hash: Hash = args.batch_hash.parse()?;
     let release = Release::decode(&std::fs::read(&args.key)?)?;
-    let wrapped = std::fs::read(&args.proof)?;
+    let outer = std::fs::read(&args.proof)?;
     let verifier = stage("make the verifier ready", || {
         Ok(Verifier::new(release.key.clone())?)
     })?;
     stage("verify", || {
-        Ok(verifier.verify(&release.statement(&hash.0), &wrapped)?)
+        Ok(verifier.verify(&release.statement(&hash.0), &outer)?)
     })?;
     say(format_args!("valid: batch {hash}"))
 }
 
 /// `key`.
 fn key(args: &Key) -> Result<(), Failure> {
-    let program = program_key(args.program_key.as_deref())?;
+    let program = args.program.key()?;
     let wrapper = stage("derive the circuit", || Ok(Wrapper::new(program.openvm())?))?;
     let (key, release) = (wrapper.key(), release(&program)?);
     let bytes = key.encode();
@@ -271,7 +277,7 @@ fn print_security(verifier: &Verifier) -> Result<(), Failure> {
         "proven bits:       {:.2}",
         report.security_bits()
     ))?;
-    for term in report.ldr.iter().flat_map(|regime| regime.terms()) {
+    for term in report.ldr.iter().flat_map(RegimeReport::terms) {
         say(format_args!("  {:<20} {:.2}", term.label, term.bits.bits()))?;
     }
     Ok(())

@@ -59,11 +59,12 @@ fn a_changed_cell_is_refused_by_checker_and_verifier() {
     }
 }
 
+/// A constraint, by table, AIR and place in the AIR's list, with the row and column of a cell whose
+/// change breaks it alone, if one was found.
+type Forgery = (usize, usize, usize, Option<(usize, usize)>);
+
 /// For each constraint, looks for a cell whose change breaks this constraint alone.
-fn forgeries(
-    circuit: &Circuit,
-    tables: &[TableTrace],
-) -> Vec<(usize, usize, usize, Option<(usize, usize)>)> {
+fn forgeries(circuit: &Circuit, tables: &[TableTrace]) -> Vec<Forgery> {
     let mut found = Vec::new();
     for (number, table) in circuit.tables.iter().enumerate() {
         let mut start = 0;

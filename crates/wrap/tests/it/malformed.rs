@@ -15,7 +15,7 @@ fn refused(bytes: &[u8]) -> Refusal {
     match verdict {
         Ok(Err(refusal)) => refusal,
         Ok(Ok(())) => panic!("accepted"),
-        Err(_) => panic!("panicked"),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

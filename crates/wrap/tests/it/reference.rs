@@ -8,6 +8,8 @@ mod merkle;
 mod openings;
 mod transcript;
 
+use std::fmt::Write;
+
 use cloister_wrap::{
     circuit::{MODULUS, Parameters},
     config::Challenge,
@@ -40,7 +42,10 @@ pub(crate) struct Challenges {
 
 /// Hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// A number as it is hashed and sent: times 2^32, four bytes, the lowest first.
@@ -151,10 +156,10 @@ fn schedule(heights: &[usize], parameters: &Parameters) -> Vec<usize> {
     let mut level = stops.pop().unwrap();
     let mut schedule = Vec::new();
     while level > last {
-        let stop = stops.last().copied().unwrap_or(0).max(last);
-        let step = (level - stop).min(parameters.log_arity as usize);
-        level -= step;
-        schedule.push(step);
+        let next = stops.last().copied().unwrap_or(0).max(last);
+        let bits = (level - next).min(parameters.log_arity as usize);
+        level -= bits;
+        schedule.push(bits);
         if stops.last() == Some(&level) {
             stops.pop();
         }

@@ -63,10 +63,10 @@ struct Maker {
 impl Maker {
     fn node(&mut self, node: Node) -> u32 {
         if let Some(known) = self.nodes.iter().position(|other| *other == node) {
-            return known as u32;
+            return u32::try_from(known).unwrap();
         }
         self.nodes.push(node);
-        self.nodes.len() as u32 - 1
+        u32::try_from(self.nodes.len()).unwrap() - 1
     }
     fn local(&mut self, column: u32) -> u32 {
         self.node(Node::Local(column))
@@ -249,8 +249,8 @@ pub(crate) fn circuit(parameters: Parameters) -> Circuit {
 /// A true statement.
 pub(crate) fn statement() -> Statement {
     Statement {
-        program: std::array::from_fn(|index| 1_000_000 + index as u32),
-        machine: std::array::from_fn(|index| 2_000_000_000 + index as u32),
+        program: std::array::from_fn(|index| 1_000_000 + u32::try_from(index).unwrap()),
+        machine: std::array::from_fn(|index| 2_000_000_000 + u32::try_from(index).unwrap()),
         public_values: (0..32).map(|index| 7 * index + 3).collect(),
     }
 }

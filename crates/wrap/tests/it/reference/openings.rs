@@ -13,12 +13,14 @@ use super::{
     reverse, root, show, show_all,
 };
 
+/// A point with the values of all columns, random ones last.
+type Claim = (Challenge, Vec<Challenge>);
+
 /// A committed matrix with its claims.
 pub(crate) struct Matrix {
     /// Rows of the codeword, as a power of two.
     pub(crate) log_height: usize,
-    /// Points, each with the values of all columns, random ones last.
-    pub(crate) points: Vec<(Challenge, Vec<Challenge>)>,
+    pub(crate) points: Vec<Claim>,
 }
 
 /// A commitment with its matrices.
@@ -48,7 +50,7 @@ impl Round {
 /// The four commitments with what is claimed of them.
 pub(crate) fn rounds(parameters: &Parameters, proof: &Proof, point: Challenge) -> Vec<Round> {
     let commitments = [&proof.random, &proof.main, &proof.quotient, &proof.buses];
-    let mut claims: [Vec<(usize, Vec<(Challenge, Vec<Challenge>)>)>; 4] = Default::default();
+    let mut claims: [Vec<(usize, Vec<Claim>)>; 4] = Default::default();
     for (table, height) in proof.tables.iter().zip(&proof.heights) {
         let log_height = height + parameters.log_blowup as usize;
         // A table's rows are every second of its polynomial's values.

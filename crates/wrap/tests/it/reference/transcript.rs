@@ -1,5 +1,7 @@
 //! The transcript: a chain of Keccak-256 hashes.
 
+use std::fmt::Write;
+
 use p3_field::PrimeField32;
 use p3_keccak::Keccak256Hash;
 use p3_symmetric::CryptographicHasher;
@@ -203,7 +205,7 @@ fn render(steps: &[Step]) -> String {
         steps.len()
     );
     for (position, step) in steps.iter().enumerate() {
-        text += &format!("{position:0>width$} {}\n", step.0);
+        writeln!(text, "{position:0>width$} {}", step.0).unwrap();
     }
     text
 }
