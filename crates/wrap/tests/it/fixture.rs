@@ -1,6 +1,8 @@
 //! The reference verifier agrees with the crate's, and what it computes can be had as a file: for
 //! those who write another verifier.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use cloister_wrap::{
     circuit::{Air, Circuit, Node, PublicValues},
     key::VerifyingKey,
@@ -19,6 +21,30 @@ fn the_reference_verifier_accepts_a_true_proof() {
     let world = world();
 
     reference::verify(&world.verifier, &statement(), &world.proof);
+}
+
+#[test]
+fn the_reference_verifier_refuses_changed_proofs_and_statements() {
+    let world = world();
+    let accepts = |statement: &Statement, proof: &[u8]| {
+        let check = || reference::verify(&world.verifier, statement, proof);
+        catch_unwind(AssertUnwindSafe(check)).is_ok()
+    };
+    let step = world.proof.len() / 100;
+    for offset in (0..world.proof.len()).step_by(step) {
+        let mut changed = world.proof.clone();
+        changed[offset] ^= 1;
+        assert!(!accepts(&statement(), &changed), "byte {offset}");
+    }
+    for index in 0..48 {
+        let mut changed = statement();
+        match index {
+            0..8 => changed.program[index] ^= 1,
+            8..16 => changed.machine[index - 8] ^= 1,
+            _ => changed.public_values[index - 16] ^= 1,
+        }
+        assert!(!accepts(&changed, &world.proof), "number {index}");
+    }
 }
 
 /// Writes `sample.json` to the folder that `CLOISTER_WRAP_FIXTURES` names; with `wrap.key`,
