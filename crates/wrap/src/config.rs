@@ -64,6 +64,18 @@ pub fn fri_parameters<M>(parameters: &Parameters, mmcs: M) -> FriParameters<M> {
     }
 }
 
+/// What checks rows of numbers against their commitment. It commits to nothing itself: its salts
+/// are not random.
+#[must_use]
+pub fn row_checker(parameters: &Parameters) -> ValMmcs {
+    ValMmcs::new(
+        FieldHash::new(Keccak256Hash),
+        Compress::new(Keccak256Hash),
+        parameters.cap_height as usize,
+        StdRng::seed_from_u64(0),
+    )
+}
+
 /// The proof system for one key. Every mask and salt comes from `source`; a verifier draws none.
 #[must_use]
 pub fn config(key: &VerifyingKey, source: &mut StdRng) -> Config {

@@ -13,7 +13,7 @@
 //! | Feature | Modules | For |
 //! |---|---|---|
 //! | none | [`circuit`], [`key`], [`merge`], [`statement`], [`release`] | what generates other verifiers |
-//! | `verify` | `verify`, `shape`, `proof`, `security`, `table`, `config` | who checks proofs |
+//! | `verify` | `verify`, `shape`, `proof`, `security`, `table`, `config`, `evm` | who checks proofs |
 //! | `prove` | `prove`, `trace`, `check` | who makes them |
 //!
 //! The crate knows nothing of batches or chains, and nothing of `OpenVM` but the form of its
@@ -31,6 +31,8 @@ pub mod check;
 pub mod circuit;
 #[cfg(feature = "verify")]
 pub mod config;
+#[cfg(feature = "verify")]
+pub mod evm;
 pub mod key;
 pub mod merge;
 #[cfg(feature = "openvm")]

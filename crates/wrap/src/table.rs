@@ -16,20 +16,20 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct TableAir {
     width: usize,
-    public_values: usize,
-    members: Vec<Member>,
+    pub(crate) public_values: usize,
+    pub(crate) members: Vec<Member>,
     /// Messages in the order in which they fill columns.
-    messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
 }
 
 /// One AIR of a table.
 #[derive(Clone, Debug)]
-struct Member {
+pub(crate) struct Member {
     /// All nodes, with columns and public values counted within the table.
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// Those that constraints need, numbered anew.
-    constraint_nodes: Vec<Node>,
-    constraints: Vec<usize>,
+    pub(crate) constraint_nodes: Vec<Node>,
+    pub(crate) constraints: Vec<usize>,
 }
 
 /// A column of the buses: the fractions of some messages of one length, added up.
@@ -43,14 +43,14 @@ pub struct BusColumn {
 
 /// A message, ready to be sent.
 #[derive(Clone, Debug)]
-struct Message {
-    member: usize,
+pub(crate) struct Message {
+    pub(crate) member: usize,
     interaction: usize,
-    length: u32,
-    bus: Val,
-    count: usize,
+    pub(crate) length: u32,
+    pub(crate) bus: Val,
+    pub(crate) count: usize,
     weight: u32,
-    fields: Vec<usize>,
+    pub(crate) fields: Vec<usize>,
     /// Degree of its fraction's denominator.
     degree: usize,
 }

@@ -38,9 +38,9 @@ pub enum Refusal {
 /// A key made ready to check proofs.
 pub struct Verifier {
     key: VerifyingKey,
-    airs: Vec<TableAir>,
-    common: CommonData<Config>,
-    config: Config,
+    pub(crate) airs: Vec<TableAir>,
+    pub(crate) common: CommonData<Config>,
+    pub(crate) config: Config,
     shape: Shape,
 }
 

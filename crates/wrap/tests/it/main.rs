@@ -6,7 +6,11 @@
     reason = "tests"
 )]
 
+<<<<<<< HEAD
 mod fixture;
+=======
+mod evm;
+>>>>>>> 4efcb14 (Give Ethereum the circuit as an image and proofs as calldata)
 mod forged;
 mod malformed;
 mod reference;
