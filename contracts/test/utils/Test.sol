@@ -13,6 +13,7 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function readFile(string calldata path) external view returns (string memory);
+    function readFileBinary(string calldata path) external view returns (bytes memory);
     function parseJsonUint(string calldata json, string calldata key)
         external
         pure

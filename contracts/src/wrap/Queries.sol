@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Circuit} from "./Circuit.sol";
+import {Context} from "./Context.sol";
+import {Extension} from "./Extension.sol";
+import {Merkle} from "./Merkle.sol";
+import {Roots} from "./Roots.sol";
+import {Transcript} from "./Transcript.sol";
+
+/// @title Checks a range of queries: rows against commitments, their combination against what is
+/// claimed at zeta, and its folding down to the last polynomial
+/// @dev Elements that come from or go to hashes are multiplied by 2^32, challenges are at home
+/// (see {Extension}); a product of one and the other is as it is hashed.
+library Queries {
+    /// @notice Folding does not end at the last polynomial.
+    error NotFolded();
+
+    /// @dev Commitments to values: random, trace, quotient, buses.
+    uint256 private constant COMMITMENTS = 4;
+
+    /// @dev What is known while a range is checked. Lists are addresses of runs of words.
+    struct Range {
+        uint256 image;
+        uint256 context;
+        uint256 roots;
+        /// Powers of the combining challenge, two words each: lanes 0 to 2, 85 bits apart, and
+        /// lanes 3 and 4, 128 bits apart.
+        uint256 powers;
+        uint256 first;
+        uint256 count;
+        /// Where the next part of the call's bytes begins.
+        uint256 from;
+        /// Scratch for a query's rows.
+        uint256 scratch;
+        /// Digests of rows: of each commitment, of each table, of each query.
+        uint256 rows;
+        /// Digests of folds' rows: of each fold, of each query.
+        uint256 folded;
+        /// Each query's combination for each table.
+        uint256 combined;
+        /// 1/(zeta - x) and 1/(next - x) of each query and table.
+        uint256 inverses;
+        /// Factors that are the same for all folds.
+        uint256[4] turns;
+        /// For each table, what a combination of the trace, and of the buses, is multiplied by to
+        /// stand for the next point.
+        uint256[] nextTrace;
+        uint256[] nextBuses;
+    }
+
+    /// @notice Checks `count` queries from the `first`, in ascending order of their positions.
+    function check(
+        uint256 image,
+        uint256 context,
+        uint256 first,
+        uint256 count,
+        bytes calldata data
+    ) internal pure {
+        Range memory range = _prepare(image, context, first, count);
+        _invert(range);
+        for (uint256 query = 0; query < count; ++query) {
+            _combine(range, query, data);
+            _fold(range, query, data);
+        }
+        _trees(range, data);
+        if (range.from != data.length) revert Transcript.BadLength();
+    }
+
+    function _prepare(uint256 image, uint256 context, uint256 first, uint256 count)
+        private
+        pure
+        returns (Range memory range)
+    {
+        range.image = image;
+        range.context = context;
+        range.first = first;
+        range.count = count;
+        range.roots = Roots.load();
+        uint256 tables = Circuit.number(image, Circuit.TABLES);
+        uint256 folds = Circuit.number(image, Circuit.FOLDS);
+        range.rows = _allocate(COMMITMENTS * tables * count);
+        range.folded = _allocate(folds * count);
+        range.combined = _allocate(tables);
+        range.inverses = _allocate(2 * tables * count);
+        range.nextTrace = new uint256[](tables);
+        range.nextBuses = new uint256[](tables);
+        uint256 challenge = Context.get(context, Context.COMBINE);
+        uint256 longest = 0;
+        // A fold's row has up to 48 numbers with its salt.
+        uint256 widest = 64;
+        for (uint256 table = 0; table < tables; ++table) {
+            uint256 trace = Circuit.traceWidth(image, table);
+            uint256 buses = Circuit.busWidth(image, table);
+            uint256 chunks = Circuit.chunks(image, table);
+            range.nextTrace[table] = Extension.power(challenge, trace);
+            range.nextBuses[table] = Extension.power(challenge, buses);
+            uint256 ladder = 10 + 2 * trace + 10 * chunks + buses;
+            if (ladder > longest) longest = ladder;
+            uint256 width = 14 * chunks > trace ? 14 * chunks : trace;
+            if (buses > width) width = buses;
+            if (width > widest) widest = width;
+        }
+        range.scratch = _allocate((widest + 24) / 8);
+        uint256 quarter = Extension.scalar(Roots.inverseRoot(range.roots, 2));
+        uint256 eighth = Extension.scalar(Roots.inverseRoot(range.roots, 3));
+        range.turns = [Extension.ONE, quarter, eighth, Extension.mul(quarter, eighth)];
+        range.powers = _powers(challenge, longest + 8);
+    }
+
+    function _allocate(uint256 words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := mload(0x40)
+            mstore(0x40, add(pointer, shl(5, words)))
+        }
+    }
+
+    /// @dev The table of powers.
+    function _powers(uint256 challenge, uint256 count) private pure returns (uint256 table) {
+        table = _allocate(2 * count);
+        uint256 pointer = table;
+        uint256 power = Extension.ONE;
+        for (uint256 i = 0; i < count; ++i) {
+            assembly ("memory-safe") {
+                mstore(
+                    pointer,
+                    or(
+                        and(power, 0x7ffffffffffff),
+                        or(
+                            shl(85, and(shr(51, power), 0x7ffffffffffff)),
+                            shl(170, and(shr(102, power), 0x7ffffffffffff))
+                        )
+                    )
+                )
+                mstore(
+                    add(pointer, 32),
+                    or(and(shr(153, power), 0x7ffffffffffff), shl(128, shr(204, power)))
+                )
+            }
+            power = Extension.mul(power, challenge);
+            pointer += 64;
+        }
+    }
+
+    function _position(Range memory range, uint256 query) private pure returns (uint256) {
+        return Context.get(range.context, Context.positions(range.image) + range.first + query);
+    }
+
+    /// @dev Levels of the tree of a table's rows.
+    function _levels(uint256 image, uint256 table) private pure returns (uint256) {
+        return Circuit.logHeight(image, table) + Circuit.number(image, Circuit.LOG_BLOWUP);
+    }
+
+    /// @dev Inverts the distances of all queries' points from zeta and from the next point, with
+    /// one inversion. A distance of zero makes the product zero, which has no inverse.
+    function _invert(Range memory range) private pure {
+        uint256 tables = Circuit.number(range.image, Circuit.TABLES);
+        uint256[] memory distances = new uint256[](2 * tables * range.count);
+        uint256 total = Extension.ONE;
+        uint256 i = 0;
+        for (uint256 query = 0; query < range.count; ++query) {
+            for (uint256 table = 0; table < tables; ++table) {
+                (distances[i], distances[i + 1]) = _distances(range, query, table);
+                _set(range.inverses, i, total);
+                total = Extension.mul(total, distances[i]);
+                _set(range.inverses, i + 1, total);
+                total = Extension.mul(total, distances[i + 1]);
+                i += 2;
+            }
+        }
+        total = Extension.inverse(total);
+        while (i != 0) {
+            --i;
+            _set(range.inverses, i, Extension.mul(total, _get(range.inverses, i)));
+            total = Extension.mul(total, distances[i]);
+        }
+    }
+
+    /// @dev A query's point in a table's domain taken from zeta, and from the next point.
+    function _distances(Range memory range, uint256 query, uint256 table)
+        private
+        pure
+        returns (uint256 here, uint256 there)
+    {
+        uint256 image = range.image;
+        uint256 shift = Circuit.number(image, Circuit.LEVELS) - _levels(image, table);
+        uint256 x = Roots.product(range.roots, 1, _position(range, query) >> shift);
+        x = Extension.scalar(mulmod(x, Roots.SHIFT, Extension.P));
+        uint256 step = Roots.root(range.roots, Circuit.logHeight(image, table) - 1);
+        uint256 zeta = Context.get(range.context, Context.ZETA);
+        here = Extension.sub(zeta, x);
+        there = Extension.sub(Extension.mul(zeta, Extension.scalar(step)), x);
+    }
+
+    /// @dev Hashes a query's rows and combines them for each table.
+    function _combine(Range memory range, uint256 query, bytes calldata data) private pure {
+        uint256 image = range.image;
+        uint256 tables = Circuit.number(image, Circuit.TABLES);
+        uint256[] memory here = new uint256[](tables);
+        uint256[] memory there = new uint256[](tables);
+        for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
+            for (uint256 table = tables; table != 0;) {
+                --table;
+                uint256 sum = _row(range, query, commitment, table, data);
+                here[table] = Extension.add(here[table], sum);
+                if (commitment & 1 != 0) {
+                    uint256 factor =
+                        commitment == 1 ? range.nextTrace[table] : range.nextBuses[table];
+                    there[table] = Extension.add(there[table], Extension.mul(sum, factor));
+                }
+            }
+        }
+        for (uint256 table = 0; table < tables; ++table) {
+            uint256 place = Context.SUMS + 2 * table;
+            uint256 pointer = 2 * (query * tables + table);
+            uint256 first = Extension.sub(Context.get(range.context, place), here[table]);
+            uint256 second = Extension.sub(Context.get(range.context, place + 1), there[table]);
+            first = Extension.mul(first, _get(range.inverses, pointer));
+            second = Extension.mul(second, _get(range.inverses, pointer + 1));
+            _set(range.combined, table, Extension.add(first, second));
+        }
+    }
+
+    /// @dev Takes a query's rows of one commitment and table from the call: notes their digest,
+    /// returns their combination.
+    function _row(
+        Range memory range,
+        uint256 query,
+        uint256 commitment,
+        uint256 table,
+        bytes calldata data
+    ) private pure returns (uint256) {
+        (uint256 width, uint256 matrices, uint256 power) = _matrices(range.image, commitment, table);
+        uint256 digest = _take(range, 4 * matrices * (width + Circuit.SALT), data);
+        uint256 tables = Circuit.number(range.image, Circuit.TABLES);
+        _set(range.rows, (commitment * tables + table) * range.count + query, digest);
+        uint256 low = 0;
+        uint256 high = 0;
+        uint256 row = range.scratch;
+        power = range.powers + (power << 6);
+        for (uint256 matrix = 0; matrix < matrices; ++matrix) {
+            (low, high) = _dot(low, high, row, width, power);
+            row += 4 * (width + Circuit.SALT);
+            power += width << 6;
+        }
+        return _narrow(low, high);
+    }
+
+    /// @dev A commitment's matrices for a table: width, how many, and the power of the combining
+    /// challenge that their first column is multiplied by.
+    function _matrices(uint256 image, uint256 commitment, uint256 table)
+        private
+        pure
+        returns (uint256 width, uint256 count, uint256 power)
+    {
+        uint256 plain = Circuit.DEGREE + Circuit.MASKS;
+        if (commitment == 0) return (plain, 1, 0);
+        uint256 trace = Circuit.traceWidth(image, table);
+        if (commitment == 1) return (trace, 1, plain);
+        uint256 chunks = Circuit.chunks(image, table);
+        if (commitment == 2) return (plain, chunks, plain + 2 * trace);
+        return (Circuit.busWidth(image, table), 1, plain + 2 * trace + plain * chunks);
+    }
+
+    /// @dev Copies the call's next bytes to the scratch, with zeros behind them; their digest.
+    function _take(Range memory range, uint256 length, bytes calldata data)
+        private
+        pure
+        returns (uint256 digest)
+    {
+        uint256 from = range.from;
+        if (from + length > data.length) revert Transcript.BadLength();
+        range.from = from + length;
+        uint256 scratch = range.scratch;
+        assembly ("memory-safe") {
+            calldatacopy(scratch, add(data.offset, from), length)
+            mstore(add(scratch, length), 0)
+            digest := keccak256(scratch, length)
+        }
+    }
+
+    /// @dev Adds to the wide lanes the numbers of a row times their powers. Also checks that the
+    /// row and its salt are canonical: what stands behind them is, too.
+    function _dot(uint256 low, uint256 high, uint256 row, uint256 width, uint256 power)
+        private
+        pure
+        returns (uint256, uint256)
+    {
+        uint256 bad = 0;
+        assembly ("memory-safe") {
+            // Eight numbers from little-endian to big-endian.
+            function turn(word) -> turned {
+                turned := or(
+                    and(
+                        shr(8, word),
+                        0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
+                    ),
+                    and(
+                        shl(8, word),
+                        0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00
+                    )
+                )
+                turned := or(
+                    and(
+                        shr(16, turned),
+                        0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
+                    ),
+                    and(
+                        shl(16, turned),
+                        0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000
+                    )
+                )
+            }
+            // A number's top bit is set here if it is not below p: as it is, or with 2^31 - p more.
+            function tooLarge(word) -> marks {
+                marks := or(
+                    word,
+                    add(
+                        and(
+                            word,
+                            0x7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff
+                        ),
+                        0x07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff
+                    )
+                )
+            }
+            let end := add(row, shl(2, width))
+            for {} lt(row, end) { row := add(row, 32) } {
+                let word := turn(mload(row))
+                bad := or(bad, tooLarge(word))
+                // No more of the last word than belongs to the row.
+                if gt(add(row, 32), end) {
+                    let rest := shl(3, sub(add(row, 32), end))
+                    word := shl(rest, shr(rest, word))
+                }
+                let value := shr(224, word)
+                low := add(low, mul(mload(power), value))
+                high := add(high, mul(mload(add(power, 32)), value))
+                value := and(shr(192, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 64)), value))
+                high := add(high, mul(mload(add(power, 96)), value))
+                value := and(shr(160, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 128)), value))
+                high := add(high, mul(mload(add(power, 160)), value))
+                value := and(shr(128, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 192)), value))
+                high := add(high, mul(mload(add(power, 224)), value))
+                value := and(shr(96, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 256)), value))
+                high := add(high, mul(mload(add(power, 288)), value))
+                value := and(shr(64, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 320)), value))
+                high := add(high, mul(mload(add(power, 352)), value))
+                value := and(shr(32, word), 0xffffffff)
+                low := add(low, mul(mload(add(power, 384)), value))
+                high := add(high, mul(mload(add(power, 416)), value))
+                value := and(word, 0xffffffff)
+                low := add(low, mul(mload(add(power, 448)), value))
+                high := add(high, mul(mload(add(power, 480)), value))
+                power := add(power, 512)
+            }
+            // The salt, and what stands behind it.
+            bad := or(bad, tooLarge(turn(mload(end))))
+        }
+        if (bad & 0x8000000080000000800000008000000080000000800000008000000080000000 != 0) {
+            revert Extension.NotCanonical();
+        }
+        return (low, high);
+    }
+
+    /// @dev Wide lanes as lanes of an element, divided by the 2^43 of the powers.
+    function _narrow(uint256 low, uint256 high) private pure returns (uint256 element) {
+        assembly ("memory-safe") {
+            let mask := 0x1fffffffffffffffffffff
+            element := mulmod(and(low, mask), 460800, 0x78000001)
+            element := or(element, shl(51, mulmod(and(shr(85, low), mask), 460800, 0x78000001)))
+            element := or(element, shl(102, mulmod(shr(170, low), 460800, 0x78000001)))
+            element := or(
+                element,
+                shl(153, mulmod(and(high, 0xffffffffffffffffffffffffffffffff), 460800, 0x78000001))
+            )
+            element := or(element, shl(204, mulmod(shr(128, high), 460800, 0x78000001)))
+        }
+    }
+
+    /// @dev A query on its way through the folds.
+    struct Chain {
+        uint256 position;
+        uint256 value;
+        /// Levels of the domain that the value is from.
+        uint256 levels;
+        /// The lowest table that has been taken in.
+        uint256 table;
+        /// The row that is being folded.
+        uint256[8] values;
+    }
+
+    /// @dev Folds a query from the highest table down and compares with the last polynomial.
+    function _fold(Range memory range, uint256 query, bytes calldata data) private pure {
+        uint256 image = range.image;
+        Chain memory chain;
+        chain.position = _position(range, query);
+        chain.table = Circuit.number(image, Circuit.TABLES) - 1;
+        chain.value = _get(range.combined, chain.table);
+        chain.levels = Circuit.number(image, Circuit.LEVELS);
+        uint256 folds = Circuit.number(image, Circuit.FOLDS);
+        for (uint256 fold = 0; fold < folds; ++fold) {
+            uint256 log = Circuit.logArity(image, fold);
+            _set(range.folded, fold * range.count + query, _foldRow(range, chain, log, data));
+            chain.position >>= log;
+            chain.levels -= log;
+            uint256 challenge = Context.get(range.context, Context.challenges(image) + fold);
+            challenge = _interpolate(range, chain, log, challenge);
+            if (chain.table != 0 && _levels(image, chain.table - 1) == chain.levels) {
+                --chain.table;
+                chain.value = Extension.add(
+                    chain.value, Extension.mul(_get(range.combined, chain.table), challenge)
+                );
+            }
+        }
+        uint256 expected = _last(range, chain.position);
+        if (Extension.reduce(Extension.sub(chain.value, expected)) != 0) revert NotFolded();
+    }
+
+    /// @dev The last polynomial where the position leads, as it is hashed.
+    function _last(Range memory range, uint256 position) private pure returns (uint256 value) {
+        uint256 log = Circuit.number(range.image, Circuit.LOG_FINAL);
+        uint256 place = Context.last(range.image);
+        uint256 x = Extension.scalar(Roots.product(range.roots, 1, position));
+        for (uint256 i = 1 << log; i != 0; --i) {
+            value =
+                Extension.add(Extension.mul(value, x), Context.get(range.context, place + i - 1));
+        }
+    }
+
+    /// @dev Takes a fold's siblings and salt from the call; fills in the values of the row and
+    /// returns its digest.
+    function _foldRow(Range memory range, Chain memory chain, uint256 log, bytes calldata data)
+        private
+        pure
+        returns (uint256 digest)
+    {
+        uint256 arity = 1 << log;
+        uint256 own = chain.position & (arity - 1);
+        uint256 length = 20 * (arity - 1) + 4 * Circuit.SALT;
+        uint256 from = range.from;
+        if (from + length > data.length) revert Transcript.BadLength();
+        range.from = from + length;
+        uint256 row = range.scratch;
+        uint256 written = Extension.write(chain.value);
+        assembly ("memory-safe") {
+            let before := mul(20, own)
+            calldatacopy(row, add(data.offset, from), before)
+            mstore(add(row, before), written)
+            calldatacopy(
+                add(row, add(before, 20)),
+                add(data.offset, add(from, before)),
+                sub(length, before)
+            )
+            mstore(add(row, add(length, 20)), 0)
+            digest := keccak256(row, add(length, 20))
+        }
+        for (uint256 i = 0; i < arity; ++i) {
+            chain.values[i] = Extension.read(row + 20 * i);
+        }
+        // The salt's numbers, and zero, must be canonical, too.
+        Extension.read(row + 20 * arity);
+    }
+
+    /// @dev The value at the challenge of the polynomial through a row's values, by halving: with
+    /// values y, z at x, -x the next has ((y + z) + (y - z) * challenge / x) / 2 at x^2. Points of
+    /// a row are in bit-reversed order, so such pairs are neighbours.
+    /// @return the challenge to the power of the row's length
+    function _interpolate(Range memory range, Chain memory chain, uint256 log, uint256 challenge)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256[8] memory values = chain.values;
+        uint256 start = Roots.inverseProduct(range.roots, log + 1, chain.position);
+        for (uint256 left = log; left != 0; --left) {
+            uint256 factor = Extension.mul(challenge, Extension.scalar(start));
+            uint256 pairs = 1 << (left - 1);
+            for (uint256 i = 0; i < pairs; ++i) {
+                uint256 y = values[2 * i];
+                uint256 z = values[2 * i + 1];
+                uint256 turn = i == 0 ? factor : Extension.mul(factor, range.turns[i]);
+                values[i] =
+                    Extension.add(Extension.add(y, z), Extension.mul(Extension.sub(y, z), turn));
+            }
+            challenge = Extension.mul(challenge, challenge);
+            start = mulmod(start, start, Extension.P);
+        }
+        // The halves, all at once: 1/2^log is (p - 1)/2^log times -1.
+        uint256 half = Extension.P - ((Extension.P - 1) >> log);
+        chain.value = Extension.mul(values[0], Extension.scalar(half));
+        return challenge;
+    }
+
+    /// @dev Checks all rows' digests against the commitments.
+    function _trees(Range memory range, bytes calldata data) private pure {
+        uint256 image = range.image;
+        uint256 tables = Circuit.number(image, Circuit.TABLES);
+        for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
+            Merkle.Walk memory walk = _walk(range, commitment, 0);
+            uint256 rows = range.rows + ((commitment * tables * range.count) << 5);
+            walk.digests = rows + (((tables - 1) * range.count) << 5);
+            walk.joinLevels = new uint256[](tables - 1);
+            walk.joinDigests = new uint256[](tables - 1);
+            for (uint256 table = 0; table + 1 < tables; ++table) {
+                walk.joinLevels[table] =
+                    Circuit.number(image, Circuit.LEVELS) - _levels(image, table);
+                walk.joinDigests[table] = rows + ((table * range.count) << 5);
+            }
+            range.from = Merkle.check(walk, data, range.from);
+        }
+        uint256 shift = 0;
+        uint256 folds = Circuit.number(image, Circuit.FOLDS);
+        for (uint256 fold = 0; fold < folds; ++fold) {
+            shift += Circuit.logArity(image, fold);
+            Merkle.Walk memory walk = _walk(range, COMMITMENTS + fold, shift);
+            walk.digests = range.folded + ((fold * range.count) << 5);
+            range.from = Merkle.check(walk, data, range.from);
+        }
+    }
+
+    /// @dev A walk in one of the trees, from the queries' positions, shifted.
+    function _walk(Range memory range, uint256 tree, uint256 shift)
+        private
+        pure
+        returns (Merkle.Walk memory walk)
+    {
+        uint256 image = range.image;
+        uint256 logCap = Circuit.number(image, Circuit.LOG_CAP);
+        walk.levels = Circuit.number(image, Circuit.LEVELS) - shift - logCap;
+        walk.cap = range.context + ((Context.caps(image) + (tree << logCap)) << 5);
+        walk.caps = 1 << logCap;
+        walk.count = range.count;
+        walk.places = _allocate(range.count);
+        for (uint256 query = 0; query < range.count; ++query) {
+            _set(walk.places, query, _position(range, query) >> shift);
+        }
+    }
+
+    function _get(uint256 list, uint256 index) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(add(list, shl(5, index)))
+        }
+    }
+
+    function _set(uint256 list, uint256 index, uint256 value) private pure {
+        assembly ("memory-safe") {
+            mstore(add(list, shl(5, index)), value)
+        }
+    }
+}
