@@ -28,6 +28,16 @@ contract Harness {
         }
     }
 
+    /// @notice A head and all queries.
+    function whole(bytes calldata publicBytes, bytes calldata data, bytes calldata rows)
+        external
+        view
+    {
+        uint256 image = Circuit.load(parts);
+        uint256 pointer = Head.check(image, publicBytes, data);
+        Queries.check(image, pointer, 0, Circuit.number(image, Circuit.QUERIES), rows);
+    }
+
     function queries(bytes calldata context, uint256 first, uint256 count, bytes calldata data)
         external
         view

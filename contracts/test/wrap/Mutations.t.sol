@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Constraints} from "../../src/wrap/Constraints.sol";
+import {Extension} from "../../src/wrap/Extension.sol";
+import {Head} from "../../src/wrap/Head.sol";
+import {Merkle} from "../../src/wrap/Merkle.sol";
+import {Queries} from "../../src/wrap/Queries.sol";
+import {Transcript} from "../../src/wrap/Transcript.sol";
+import {Harness} from "./Harness.sol";
+import {WrapFixture} from "./WrapFixture.sol";
+
+/// @title A true proof with anything changed is refused, and for the right reason
+contract WrapMutationsTest is WrapFixture {
+    uint256 private constant P = 0x78000001;
+    /// @dev Bytes of the sample's queries before the trees' siblings: rows, folds, salts.
+    uint256 private constant ROWS = QUERIES * 2564;
+
+    Harness private harness;
+    bytes private context;
+    bytes private publicBytes;
+
+    function setUp() external {
+        address[] memory parts = new address[](1);
+        parts[0] = store(read("sample.image"));
+        harness = new Harness(parts);
+        head = read("sample.head");
+        queries = read("sample.queries");
+        publicBytes = read("sample.public");
+        context = harness.head(publicBytes, head);
+    }
+
+    function test_accepts_the_true_proof() external view {
+        harness.whole(publicBytes, head, queries);
+        harness.queries(context, 0, QUERIES, queries);
+        for (uint256 i = 0; i < QUERIES; ++i) {
+            harness.queries(context, i, 1, query(i));
+        }
+    }
+
+    function test_refuses_every_change_of_the_head() external view {
+        bytes memory data = head;
+        // A step that meets every byte of a number.
+        for (uint256 i = 0; i < data.length; i += 5) {
+            bytes1 kept = data[i];
+            data[i] = kept ^ bytes1(uint8(1 << (i % 8)));
+            fails(whole(publicBytes, data));
+            data[i] = kept;
+        }
+    }
+
+    function test_refuses_every_change_of_the_queries() external view {
+        bytes memory data = queries;
+        for (uint256 i = 0; i < data.length; i += 5) {
+            bytes1 kept = data[i];
+            data[i] = kept ^ bytes1(uint8(1 << (i % 8)));
+            fails(ranged(context, data));
+            data[i] = kept;
+        }
+    }
+
+    function test_refuses_other_public_bytes() external view {
+        bytes memory data = publicBytes;
+        for (uint256 i = 0; i < data.length; ++i) {
+            data[i] ^= bytes1(uint8(1 << (i % 8)));
+            fails(whole(data, head));
+            data[i] ^= bytes1(uint8(1 << (i % 8)));
+        }
+        eq(whole(bytes.concat(data, hex"00"), head), Transcript.BadLength.selector);
+        eq(whole(slice(data, 0, 31), head), Transcript.BadLength.selector);
+    }
+
+    function test_refuses_a_head_cut_short_or_longer() external view {
+        for (uint256 length = 0; length < head.length; length += 32) {
+            eq(whole(publicBytes, slice(head, 0, length)), Transcript.BadLength.selector);
+        }
+        eq(whole(publicBytes, slice(head, 0, head.length - 1)), Transcript.BadLength.selector);
+        eq(whole(publicBytes, bytes.concat(head, hex"00")), Transcript.BadLength.selector);
+    }
+
+    function test_refuses_queries_cut_short_or_longer() external view {
+        for (uint256 length = 0; length < queries.length; length += 32) {
+            eq(
+                ranged(context, slice(queries, 0, length)),
+                length < ROWS ? Transcript.BadLength.selector : Merkle.BadSiblings.selector
+            );
+        }
+        eq(ranged(context, slice(queries, 0, queries.length - 1)), Merkle.BadSiblings.selector);
+        eq(ranged(context, bytes.concat(queries, hex"00")), Transcript.BadLength.selector);
+    }
+
+    /// @dev Every number of every row, salt and fold.
+    function test_refuses_numbers_in_queries_that_are_not_canonical() external view {
+        bytes memory data = queries;
+        for (uint256 i = 0; i < ROWS; i += 4) {
+            addModulus(data, i);
+            eq(ranged(context, data), Extension.NotCanonical.selector);
+            subModulus(data, i);
+        }
+    }
+
+    /// @dev Every opened value, total and coefficient, and every witness of grinding.
+    function test_refuses_numbers_in_the_head_that_are_not_canonical() external view {
+        bytes memory data = head;
+        uint256[2][5] memory parts = numbers();
+        for (uint256 part = 0; part < parts.length; ++part) {
+            for (uint256 i = parts[part][0]; i < parts[part][1]; i += 4) {
+                addModulus(data, i);
+                eq(whole(publicBytes, data), Extension.NotCanonical.selector);
+                subModulus(data, i);
+            }
+        }
+    }
+
+    /// @dev Totals that do not cancel out are refused though the transcript goes on from them.
+    function test_refuses_totals_that_do_not_cancel_out() external view {
+        bytes memory data = head;
+        data[132] ^= 0x01;
+        eq(whole(publicBytes, data), Head.Unbalanced.selector);
+    }
+
+    /// @dev From and to of the head's numbers: the witness for the buses, totals, the witness for
+    /// the point with all opened values and the witness for their combination, the last
+    /// polynomial, the witness for the positions.
+    function numbers() private view returns (uint256[2][5] memory) {
+        uint256 length = head.length;
+        return [
+            [uint256(64), 68],
+            [uint256(132), 172],
+            [uint256(300), 10508],
+            [length - 24, length - 4],
+            [length - 4, length]
+        ];
+    }
+
+    function addModulus(bytes memory data, uint256 i) private pure {
+        number(data, i, number(data, i) + P);
+    }
+
+    function subModulus(bytes memory data, uint256 i) private pure {
+        number(data, i, number(data, i) - P);
+    }
+
+    function number(bytes memory data, uint256 i) private pure returns (uint256 value) {
+        for (uint256 j = 0; j < 4; ++j) {
+            value |= uint256(uint8(data[i + j])) << (8 * j);
+        }
+    }
+
+    function number(bytes memory data, uint256 i, uint256 value) private pure {
+        for (uint256 j = 0; j < 4; ++j) {
+            data[i + j] = bytes1(uint8(value >> (8 * j)));
+        }
+    }
+
+    /// @dev Refused with one of the verifier's own errors.
+    function fails(bytes4 reason) private pure {
+        bool known = reason == Extension.NotCanonical.selector
+            || reason == Transcript.BadGrinding.selector || reason == Head.Unbalanced.selector
+            || reason == Constraints.NotSatisfied.selector
+            || reason == Queries.NotFolded.selector || reason == Merkle.NotCommitted.selector
+            || reason == Merkle.BadSiblings.selector || reason == Merkle.Inconsistent.selector
+            || reason == Transcript.BadLength.selector || reason == Extension.NoInverse.selector;
+        yes(known, "refused with an error of the verifier's");
+    }
+
+    function eq(bytes4 reason, bytes4 expected) private pure {
+        eq(bytes32(reason), bytes32(expected), "reason");
+    }
+
+    /// @dev Why a whole proof is refused.
+    function whole(bytes memory publics, bytes memory data) private view returns (bytes4) {
+        return outcome(
+            free(), abi.encodeCall(harness.whole, (publics, data, queries))
+        );
+    }
+
+    /// @dev Why queries are refused.
+    function ranged(bytes memory words, bytes memory data) private view returns (bytes4) {
+        return outcome(
+            free(), abi.encodeCall(harness.queries, (words, 0, QUERIES, data))
+        );
+    }
+
+    function free() private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := mload(0x40)
+        }
+    }
+
+    /// @dev Thousands of calls would fill the memory: what a call took is given back.
+    function outcome(uint256 pointer, bytes memory call) private view returns (bytes4 reason) {
+        (bool good, bytes memory data) = address(harness).staticcall(call);
+        yes(!good, "refused");
+        yes(data.length >= 4, "with a reason");
+        reason = bytes4(data);
+        assembly ("memory-safe") {
+            mstore(0x40, pointer)
+        }
+    }
+}
