@@ -17,6 +17,7 @@ library Constraints {
     uint256 private constant X5_ =
         0x7ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe;
     uint256 private constant LANES_16_ = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
+    uint256 private constant LANES_17_ = 0x1ffff000000003fffe000000007fffc00000000ffff800000001ffff;
     uint256 private constant LANES_24_ =
         0xffffff0000001fffffe0000003fffffc0000007fffff8000000ffffff;
     uint256 private constant LANES_27_ =
@@ -139,16 +140,22 @@ library Constraints {
     }
 
     /// @dev Runs the program from the address `step` to the next table's end. Steps have eight
-    /// bytes: operation, zero, three slots.
+    /// bytes: operation, zero, three slots. Operations: 0 end, 1 sum, 2 difference, 3 product,
+    /// 4 one more constraint, 5 a message (slot, bus, number of fields; the fields' slots follow),
+    /// 6 join. Arithmetic is {Extension}'s; `folded` and `message` are not lowered until the end,
+    /// as in {Extension-polynomial}.
     function _run(uint256 step, uint256 slots, uint256 challenge, uint256 beta)
         private
         pure
         returns (uint256 next, uint256 folded)
     {
         assembly ("memory-safe") {
+            function lower(a) -> c {
+                c := add(and(a, LANES_31_), mul(and(shr(31, a), LANES_16_), 0x7ffffff))
+            }
             function multiply(a, b) -> c {
                 let low := mulmod(a, and(b, LANES_16_), X5_)
-                c := mulmod(a, and(shr(16, b), LANES_16_), X5_)
+                c := mulmod(a, and(shr(16, b), LANES_17_), X5_)
                 c := add(
                     c,
                     sub(
@@ -158,41 +165,66 @@ library Constraints {
                 )
                 c := sub(add(and(shr(27, c), LANES_24_), LANES_P_), mul(and(c, LANES_27_), 15))
             }
-            function lower(a) -> c {
-                c := add(and(a, LANES_31_), mul(and(shr(31, a), LANES_16_), 0x7ffffff))
-            }
-            let message := 0
             for {} 1 {} {
                 let code := mload(step)
                 step := add(step, 8)
                 let left := mload(add(slots, and(shr(203, code), 0x1fffe0)))
                 switch shr(248, code)
                 case 3 {
-                    mstore(
-                        add(slots, and(shr(219, code), 0x1fffe0)),
-                        multiply(left, mload(add(slots, and(shr(187, code), 0x1fffe0))))
+                    // `multiply`, without the call.
+                    let right := mload(add(slots, and(shr(187, code), 0x1fffe0)))
+                    let low := mulmod(left, and(right, LANES_16_), X5_)
+                    left := mulmod(left, and(shr(16, right), LANES_16_), X5_)
+                    left := add(
+                        left,
+                        sub(
+                            add(and(shr(16, low), LANES_35_), LANES_P_),
+                            mul(and(low, LANES_16_), 30720)
+                        )
                     )
-                }
-                case 1 {
                     mstore(
                         add(slots, and(shr(219, code), 0x1fffe0)),
-                        lower(add(left, mload(add(slots, and(shr(187, code), 0x1fffe0)))))
-                    )
-                }
-                case 2 {
-                    mstore(
-                        add(slots, and(shr(219, code), 0x1fffe0)),
-                        lower(
-                            sub(
-                                add(left, LANES_2P_),
-                                mload(add(slots, and(shr(187, code), 0x1fffe0)))
-                            )
+                        sub(
+                            add(and(shr(27, left), LANES_24_), LANES_P_),
+                            mul(and(left, LANES_27_), 15)
                         )
                     )
                 }
-                case 6 { message := lower(add(multiply(message, beta), left)) }
-                case 4 { folded := lower(add(multiply(folded, challenge), left)) }
-                case 8 {
+                case 1 {
+                    left := add(left, mload(add(slots, and(shr(187, code), 0x1fffe0))))
+                    mstore(
+                        add(slots, and(shr(219, code), 0x1fffe0)),
+                        add(and(left, LANES_31_), mul(and(shr(31, left), LANES_16_), 0x7ffffff))
+                    )
+                }
+                case 2 {
+                    left := sub(
+                        add(left, LANES_2P_),
+                        mload(add(slots, and(shr(187, code), 0x1fffe0)))
+                    )
+                    mstore(
+                        add(slots, and(shr(219, code), 0x1fffe0)),
+                        add(and(left, LANES_31_), mul(and(shr(31, left), LANES_16_), 0x7ffffff))
+                    )
+                }
+                case 4 { folded := add(multiply(challenge, folded), left) }
+                case 5 {
+                    let end := add(step, and(shr(191, code), 0x1fffe))
+                    let message := 0
+                    for { let field := step } lt(field, end) { field := add(field, 2) } {
+                        message := add(
+                            multiply(beta, message),
+                            mload(add(slots, and(shr(235, mload(field)), 0x1fffe0)))
+                        )
+                    }
+                    step := and(add(sub(end, step), 7), 0x3fff8)
+                    step := add(step, sub(end, and(shr(191, code), 0x1fffe)))
+                    mstore(
+                        add(slots, and(shr(219, code), 0x1fffe0)),
+                        lower(sub(add(left, LANES_2P_), lower(message)))
+                    )
+                }
+                case 6 {
                     let pointer := add(slots, and(shr(203, code), 0x1fffe0))
                     let c := mload(add(pointer, 128))
                     for { let i := 96 } lt(i, 128) { i := sub(i, 32) } {
@@ -200,15 +232,9 @@ library Constraints {
                     }
                     mstore(add(slots, and(shr(219, code), 0x1fffe0)), c)
                 }
-                case 5 { message := left }
-                case 7 {
-                    mstore(
-                        add(slots, and(shr(219, code), 0x1fffe0)),
-                        lower(sub(add(left, LANES_2P_), message))
-                    )
-                }
                 default { break }
             }
+            folded := lower(folded)
             next := step
         }
     }

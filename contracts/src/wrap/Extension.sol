@@ -34,6 +34,7 @@ library Extension {
         0x7ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe;
     uint256 internal constant LANE = 0x7ffffffffffff;
     uint256 internal constant LANES_16 = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
+    uint256 internal constant LANES_17 = 0x1ffff000000003fffe000000007fffc00000000ffff800000001ffff;
     uint256 internal constant LANES_24 =
         0xffffff0000001fffffe0000003fffffc0000007fffff8000000ffffff;
     uint256 internal constant LANES_27 =
@@ -190,6 +191,83 @@ library Extension {
             )
         }
         if (bad) revert NotCanonical();
+    }
+
+    /// @notice Reads elements of 20 bytes each, as they are hashed, and writes them at home; reverts
+    /// unless all are canonical.
+    /// @param from memory address of the first
+    /// @param to memory address of the first word that is written
+    function readAll(uint256 from, uint256 count, uint256 to) internal pure {
+        uint256 bad = 0;
+        assembly ("memory-safe") {
+            for { let end := add(from, mul(20, count)) } lt(from, end) { from := add(from, 20) } {
+                // As in `read`; then as in `mul`, by HOME.
+                let c := mload(from)
+                c := or(
+                    and(
+                        shr(8, c),
+                        0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
+                    ),
+                    shl(8, and(c, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff))
+                )
+                c := or(
+                    and(shr(16, c), 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff),
+                    shl(16, and(c, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff))
+                )
+                c := shr(96, c)
+                bad := or(
+                    or(bad, c),
+                    add(
+                        and(c, 0x7fffffff7fffffff7fffffff7fffffff7fffffff),
+                        0x07ffffff07ffffff07ffffff07ffffff07ffffff
+                    )
+                )
+                c := or(
+                    or(
+                        or(shr(128, c), and(shr(45, c), shl(51, 0xffffffff))),
+                        and(shl(38, c), shl(102, 0xffffffff))
+                    ),
+                    or(and(shl(121, c), shl(153, 0xffffffff)), shl(204, and(c, 0xffffffff)))
+                )
+                // Only the constant lane of HOME is not zero: halves of it multiply every lane.
+                let low := mul(c, and(HOME, 0xffff))
+                c := mul(c, shr(16, HOME))
+                c := add(
+                    c,
+                    sub(add(and(shr(16, low), LANES_35), LANES_P), mul(and(low, LANES_16), 30720))
+                )
+                mstore(to, sub(add(and(shr(27, c), LANES_24), LANES_P), mul(and(c, LANES_27), 15)))
+                to := add(to, 32)
+            }
+        }
+        if (bad & 0x0000000000000000000000008000000080000000800000008000000080000000 != 0) {
+            revert NotCanonical();
+        }
+    }
+
+    /// @notice The sum of c[i] x^i.
+    /// @param from memory address of c[0]
+    function polynomial(uint256 from, uint256 count, uint256 x)
+        internal
+        pure
+        returns (uint256 sum)
+    {
+        assembly ("memory-safe") {
+            for { let i := add(from, shl(5, count)) } gt(i, from) {} {
+                i := sub(i, 32)
+                // As in `mul`. A sum of a product and a word has lanes below 2 * 2^31, which the
+                // split factor may have: 9 * 1.19 * 2 * 2^31 * 2^31 / 2^16 < 2^51.
+                let low := mulmod(x, and(sum, LANES_16), X5)
+                let c := mulmod(x, and(shr(16, sum), LANES_17), X5)
+                c := add(
+                    c,
+                    sub(add(and(shr(16, low), LANES_35), LANES_P), mul(and(low, LANES_16), 30720))
+                )
+                c := sub(add(and(shr(27, c), LANES_24), LANES_P), mul(and(c, LANES_27), 15))
+                sum := add(c, mload(i))
+            }
+            sum := add(and(sum, LANES_31), mul(and(shr(31, sum), LANES_16), 0x7ffffff))
+        }
     }
 
     /// @notice The element as it is hashed: 20 bytes from the left. Its lanes must be multiplied

@@ -187,14 +187,7 @@ library Head {
         uint256 pointer = reader.transcript.absorb(head, reader.from, 20 * count);
         reader.from += 20 * count;
         uint256 slot = reader.slots + (Circuit.number(image, Circuit.OPENED_SLOT) << 5);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 value = Extension.mul(Extension.read(pointer), Extension.HOME);
-            assembly ("memory-safe") {
-                mstore(slot, value)
-            }
-            pointer += 20;
-            slot += 32;
-        }
+        Extension.readAll(pointer, count, slot);
         _grind(reader, Circuit.COMBINE_GRINDING, head);
         Context.set(reader.context, Context.COMBINE, reader.transcript.challenge());
     }
@@ -312,18 +305,9 @@ library Head {
         pure
         returns (uint256 total)
     {
-        uint256 pointer = sum.slots + ((slot + count) << 5);
-        uint256 challenge = sum.challenge;
-        for (uint256 i = 0; i < count; ++i) {
-            pointer -= 32;
-            uint256 value;
-            assembly ("memory-safe") {
-                value := mload(pointer)
-            }
-            total = Extension.add(Extension.mul(total, challenge), value);
-        }
+        total = Extension.polynomial(sum.slots + (slot << 5), count, sum.challenge);
         total = Extension.mul(total, sum.weight);
-        sum.weight = Extension.mul(sum.weight, Extension.power(challenge, count));
+        sum.weight = Extension.mul(sum.weight, Extension.power(sum.challenge, count));
     }
 
     function _set(uint256 slots, uint256 slot, uint256 value) private pure {

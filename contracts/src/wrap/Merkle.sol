@@ -68,36 +68,48 @@ library Merkle {
     }
 
     /// @dev Goes one level up: every node with its neighbour, which is the next entry or comes
-    /// from the call.
+    /// from the call. Entries move to the front as there are fewer.
     function _climb(Walk memory walk, bytes calldata data, uint256 from)
         private
         pure
         returns (uint256)
     {
-        uint256 kept = 0;
+        uint256 places = walk.places;
+        uint256 digests = walk.digests;
         uint256 count = walk.count;
+        uint256 kept = 0;
         for (uint256 i = 0; i < count; ++i) {
-            uint256 place = _word(walk.places, i);
-            uint256 digest = _word(walk.digests, i);
-            _move(walk, i, kept);
-            if (i + 1 < count && _word(walk.places, i + 1) == place ^ 1) {
-                _sameJoins(walk, kept, i + 1);
-                digest = _hash(digest, _word(walk.digests, i + 1));
-                ++i;
-            } else {
-                if (from + 32 > data.length) revert BadSiblings();
-                uint256 sibling;
-                assembly ("memory-safe") {
-                    sibling := calldataload(add(data.offset, from))
+            uint256 met = 0;
+            if (kept != i) _moveJoins(walk, i, kept);
+            assembly ("memory-safe") {
+                let entry := shl(5, i)
+                let place := mload(add(places, entry))
+                let side := shl(5, and(place, 1))
+                mstore(side, mload(add(digests, entry)))
+                // The next entry is the neighbour if it exists and is this place with its last bit
+                // set; places ascend, so the neighbour of an odd one has been passed.
+                entry := add(entry, 32)
+                switch and(lt(add(i, 1), count), eq(mload(add(places, entry)), xor(place, 1)))
+                case 1 {
+                    met := 1
+                    mstore(xor(side, 32), mload(add(digests, entry)))
                 }
-                from += 32;
-                digest = place & 1 == 0 ? _hash(digest, sibling) : _hash(sibling, digest);
+                default {
+                    mstore(xor(side, 32), calldataload(add(data.offset, from)))
+                    from := add(from, 32)
+                }
+                entry := shl(5, kept)
+                mstore(add(places, entry), shr(1, place))
+                mstore(add(digests, entry), keccak256(0, 64))
             }
-            _set(walk.places, kept, place >> 1);
-            _set(walk.digests, kept, digest);
+            if (met != 0) {
+                ++i;
+                _sameJoins(walk, kept, i);
+            }
             ++kept;
         }
         walk.count = kept;
+        if (from > data.length) revert BadSiblings();
         return from;
     }
 
@@ -118,9 +130,12 @@ library Merkle {
     }
 
     function _move(Walk memory walk, uint256 from, uint256 to) private pure {
-        if (from == to) return;
         _set(walk.places, to, _word(walk.places, from));
         _set(walk.digests, to, _word(walk.digests, from));
+        _moveJoins(walk, from, to);
+    }
+
+    function _moveJoins(Walk memory walk, uint256 from, uint256 to) private pure {
         for (uint256 i = 0; i < walk.joinDigests.length; ++i) {
             uint256 rows = walk.joinDigests[i];
             _set(rows, to, _word(rows, from));

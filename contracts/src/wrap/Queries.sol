@@ -24,9 +24,12 @@ library Queries {
         uint256 image;
         uint256 context;
         uint256 roots;
-        /// Powers of the combining challenge, two words each: lanes 0 to 2, 85 bits apart, and
-        /// lanes 3 and 4, 128 bits apart.
+        /// Powers of the combining challenge from 0, two words each: lanes 0 to 2, 85 bits apart,
+        /// and lanes 3 and 4, 128 bits apart.
         uint256 powers;
+        /// For each table, the challenge's powers that its commitments' first columns are
+        /// multiplied by, at zeta and at the next point: eight words.
+        uint256 weights;
         uint256 first;
         uint256 count;
         /// Where the next part of the call's bytes begins.
@@ -37,16 +40,13 @@ library Queries {
         uint256 rows;
         /// Digests of folds' rows: of each fold, of each query.
         uint256 folded;
-        /// Each query's combination for each table.
+        /// The present query's combination for each table, and what of it is for the next point.
         uint256 combined;
+        uint256 next;
         /// 1/(zeta - x) and 1/(next - x) of each query and table.
         uint256 inverses;
         /// Factors that are the same for all folds.
         uint256[4] turns;
-        /// For each table, what a combination of the trace, and of the buses, is multiplied by to
-        /// stand for the next point.
-        uint256[] nextTrace;
-        uint256[] nextBuses;
     }
 
     /// @notice Checks `count` queries from the `first`, in ascending order of their positions.
@@ -82,30 +82,45 @@ library Queries {
         range.rows = _allocate(COMMITMENTS * tables * count);
         range.folded = _allocate(folds * count);
         range.combined = _allocate(tables);
+        range.next = _allocate(tables);
         range.inverses = _allocate(2 * tables * count);
-        range.nextTrace = new uint256[](tables);
-        range.nextBuses = new uint256[](tables);
+        range.weights = _allocate(8 * tables);
         uint256 challenge = Context.get(context, Context.COMBINE);
         uint256 longest = 0;
         // A fold's row has up to 48 numbers with its salt.
         uint256 widest = 64;
         for (uint256 table = 0; table < tables; ++table) {
-            uint256 trace = Circuit.traceWidth(image, table);
-            uint256 buses = Circuit.busWidth(image, table);
-            uint256 chunks = Circuit.chunks(image, table);
-            range.nextTrace[table] = Extension.power(challenge, trace);
-            range.nextBuses[table] = Extension.power(challenge, buses);
-            uint256 ladder = 10 + 2 * trace + 10 * chunks + buses;
-            if (ladder > longest) longest = ladder;
-            uint256 width = 14 * chunks > trace ? 14 * chunks : trace;
-            if (buses > width) width = buses;
-            if (width > widest) widest = width;
+            uint256 length = _weigh(range, table, challenge);
+            if (length > longest) longest = length;
         }
+        if (2 * longest > widest) widest = 2 * longest;
         range.scratch = _allocate((widest + 24) / 8);
         uint256 quarter = Extension.scalar(Roots.inverseRoot(range.roots, 2));
         uint256 eighth = Extension.scalar(Roots.inverseRoot(range.roots, 3));
         range.turns = [Extension.ONE, quarter, eighth, Extension.mul(quarter, eighth)];
         range.powers = _powers(challenge, longest + 8);
+    }
+
+    /// @dev Fills in a table's weights, in the order of its openings: random, trace, next trace,
+    /// quotient, buses, next buses. Returns its longest run of columns.
+    function _weigh(Range memory range, uint256 table, uint256 challenge)
+        private
+        pure
+        returns (uint256 longest)
+    {
+        uint256 weight = Extension.ONE;
+        for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
+            (uint256 width, uint256 count) = _matrices(range.image, commitment, table);
+            uint256 step = Extension.power(challenge, width * count);
+            uint256 place = 8 * table + 2 * commitment;
+            _set(range.weights, place, weight);
+            weight = Extension.mul(weight, step);
+            if (commitment & 1 != 0) {
+                _set(range.weights, place + 1, weight);
+                weight = Extension.mul(weight, step);
+            }
+            if (width * count > longest) longest = width * count;
+        }
     }
 
     function _allocate(uint256 words) private pure returns (uint256 pointer) {
@@ -118,17 +133,17 @@ library Queries {
     /// @dev The table of powers.
     function _powers(uint256 challenge, uint256 count) private pure returns (uint256 table) {
         table = _allocate(2 * count);
-        uint256 pointer = table;
+        uint256 end = table + (count << 6);
         uint256 power = Extension.ONE;
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 pointer = table; pointer != end; pointer += 64) {
             assembly ("memory-safe") {
                 mstore(
                     pointer,
                     or(
                         and(power, 0x7ffffffffffff),
                         or(
-                            shl(85, and(shr(51, power), 0x7ffffffffffff)),
-                            shl(170, and(shr(102, power), 0x7ffffffffffff))
+                            and(shl(34, power), shl(85, 0x7ffffffffffff)),
+                            and(shl(68, power), shl(170, 0x7ffffffffffff))
                         )
                     )
                 )
@@ -138,7 +153,6 @@ library Queries {
                 )
             }
             power = Extension.mul(power, challenge);
-            pointer += 64;
         }
     }
 
@@ -194,31 +208,36 @@ library Queries {
 
     /// @dev Hashes a query's rows and combines them for each table.
     function _combine(Range memory range, uint256 query, bytes calldata data) private pure {
-        uint256 image = range.image;
-        uint256 tables = Circuit.number(image, Circuit.TABLES);
-        uint256[] memory here = new uint256[](tables);
-        uint256[] memory there = new uint256[](tables);
+        uint256 tables = Circuit.number(range.image, Circuit.TABLES);
+        for (uint256 table = 0; table < tables; ++table) {
+            _set(range.combined, table, 0);
+            _set(range.next, table, 0);
+        }
         for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
             for (uint256 table = tables; table != 0;) {
                 --table;
                 uint256 sum = _row(range, query, commitment, table, data);
-                here[table] = Extension.add(here[table], sum);
-                if (commitment & 1 != 0) {
-                    uint256 factor =
-                        commitment == 1 ? range.nextTrace[table] : range.nextBuses[table];
-                    there[table] = Extension.add(there[table], Extension.mul(sum, factor));
-                }
+                uint256 weights = range.weights + ((8 * table + 2 * commitment) << 5);
+                _gather(range.combined, table, sum, _get(weights, 0));
+                if (commitment & 1 != 0) _gather(range.next, table, sum, _get(weights, 1));
             }
         }
         for (uint256 table = 0; table < tables; ++table) {
             uint256 place = Context.SUMS + 2 * table;
-            uint256 pointer = 2 * (query * tables + table);
-            uint256 first = Extension.sub(Context.get(range.context, place), here[table]);
-            uint256 second = Extension.sub(Context.get(range.context, place + 1), there[table]);
-            first = Extension.mul(first, _get(range.inverses, pointer));
-            second = Extension.mul(second, _get(range.inverses, pointer + 1));
-            _set(range.combined, table, Extension.add(first, second));
+            uint256 inverses = range.inverses + ((2 * (query * tables + table)) << 5);
+            uint256 here =
+                Extension.sub(Context.get(range.context, place), _get(range.combined, table));
+            uint256 there =
+                Extension.sub(Context.get(range.context, place + 1), _get(range.next, table));
+            here = Extension.mul(here, _get(inverses, 0));
+            there = Extension.mul(there, _get(inverses, 1));
+            _set(range.combined, table, Extension.add(here, there));
         }
+    }
+
+    /// @dev Adds a weighed sum to an entry of a list.
+    function _gather(uint256 list, uint256 index, uint256 sum, uint256 weight) private pure {
+        _set(list, index, Extension.add(_get(list, index), Extension.mul(sum, weight)));
     }
 
     /// @dev Takes a query's rows of one commitment and table from the call: notes their digest,
@@ -230,14 +249,14 @@ library Queries {
         uint256 table,
         bytes calldata data
     ) private pure returns (uint256) {
-        (uint256 width, uint256 matrices, uint256 power) = _matrices(range.image, commitment, table);
+        (uint256 width, uint256 matrices) = _matrices(range.image, commitment, table);
         uint256 digest = _take(range, 4 * matrices * (width + Circuit.SALT), data);
         uint256 tables = Circuit.number(range.image, Circuit.TABLES);
         _set(range.rows, (commitment * tables + table) * range.count + query, digest);
         uint256 low = 0;
         uint256 high = 0;
         uint256 row = range.scratch;
-        power = range.powers + (power << 6);
+        uint256 power = range.powers;
         for (uint256 matrix = 0; matrix < matrices; ++matrix) {
             (low, high) = _dot(low, high, row, width, power);
             row += 4 * (width + Circuit.SALT);
@@ -246,20 +265,15 @@ library Queries {
         return _narrow(low, high);
     }
 
-    /// @dev A commitment's matrices for a table: width, how many, and the power of the combining
-    /// challenge that their first column is multiplied by.
+    /// @dev A commitment's matrices for a table: their width, and how many.
     function _matrices(uint256 image, uint256 commitment, uint256 table)
         private
         pure
-        returns (uint256 width, uint256 count, uint256 power)
+        returns (uint256 width, uint256 count)
     {
-        uint256 plain = Circuit.DEGREE + Circuit.MASKS;
-        if (commitment == 0) return (plain, 1, 0);
-        uint256 trace = Circuit.traceWidth(image, table);
-        if (commitment == 1) return (trace, 1, plain);
-        uint256 chunks = Circuit.chunks(image, table);
-        if (commitment == 2) return (plain, chunks, plain + 2 * trace);
-        return (Circuit.busWidth(image, table), 1, plain + 2 * trace + plain * chunks);
+        if (commitment == 1) return (Circuit.traceWidth(image, table), 1);
+        if (commitment == 3) return (Circuit.busWidth(image, table), 1);
+        return (Circuit.DEGREE + Circuit.MASKS, commitment == 0 ? 1 : Circuit.chunks(image, table));
     }
 
     /// @dev Copies the call's next bytes to the scratch, with zeros behind them; their digest.
@@ -326,37 +340,83 @@ library Queries {
             }
             let end := add(row, shl(2, width))
             for {} lt(row, end) { row := add(row, 32) } {
-                let word := turn(mload(row))
-                bad := or(bad, tooLarge(word))
+                let word := mload(row)
+                // As in `turn` and `tooLarge`, without the calls.
+                word := or(
+                    and(
+                        shr(8, word),
+                        0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
+                    ),
+                    shl(
+                        8,
+                        and(word, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    )
+                )
+                word := or(
+                    and(
+                        shr(16, word),
+                        0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
+                    ),
+                    shl(
+                        16,
+                        and(word, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                    )
+                )
+                bad := or(
+                    or(bad, word),
+                    add(
+                        and(
+                            word,
+                            0x7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff
+                        ),
+                        0x07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff
+                    )
+                )
                 // No more of the last word than belongs to the row.
                 if gt(add(row, 32), end) {
                     let rest := shl(3, sub(add(row, 32), end))
                     word := shl(rest, shr(rest, word))
                 }
-                let value := shr(224, word)
-                low := add(low, mul(mload(power), value))
-                high := add(high, mul(mload(add(power, 32)), value))
-                value := and(shr(192, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 64)), value))
-                high := add(high, mul(mload(add(power, 96)), value))
-                value := and(shr(160, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 128)), value))
-                high := add(high, mul(mload(add(power, 160)), value))
-                value := and(shr(128, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 192)), value))
-                high := add(high, mul(mload(add(power, 224)), value))
-                value := and(shr(96, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 256)), value))
-                high := add(high, mul(mload(add(power, 288)), value))
-                value := and(shr(64, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 320)), value))
-                high := add(high, mul(mload(add(power, 352)), value))
-                value := and(shr(32, word), 0xffffffff)
-                low := add(low, mul(mload(add(power, 384)), value))
-                high := add(high, mul(mload(add(power, 416)), value))
-                value := and(word, 0xffffffff)
-                low := add(low, mul(mload(add(power, 448)), value))
-                high := add(high, mul(mload(add(power, 480)), value))
+                {
+                    let v0 := shr(224, word)
+                    let v1 := and(shr(192, word), 0xffffffff)
+                    let v2 := and(shr(160, word), 0xffffffff)
+                    let v3 := and(shr(128, word), 0xffffffff)
+                    low := add(
+                        low,
+                        add(
+                            add(mul(mload(power), v0), mul(mload(add(power, 64)), v1)),
+                            add(mul(mload(add(power, 128)), v2), mul(mload(add(power, 192)), v3))
+                        )
+                    )
+                    high := add(
+                        high,
+                        add(
+                            add(mul(mload(add(power, 32)), v0), mul(mload(add(power, 96)), v1)),
+                            add(mul(mload(add(power, 160)), v2), mul(mload(add(power, 224)), v3))
+                        )
+                    )
+                }
+                {
+                    let v0 := and(shr(96, word), 0xffffffff)
+                    let v1 := and(shr(64, word), 0xffffffff)
+                    let v2 := and(shr(32, word), 0xffffffff)
+                    let v3 := and(word, 0xffffffff)
+                    low := add(
+                        low,
+                        add(
+                            add(mul(mload(add(power, 256)), v0), mul(mload(add(power, 320)), v1)),
+                            add(mul(mload(add(power, 384)), v2), mul(mload(add(power, 448)), v3))
+                        )
+                    )
+                    high := add(
+                        high,
+                        add(
+                            add(mul(mload(add(power, 288)), v0), mul(mload(add(power, 352)), v1)),
+                            add(mul(mload(add(power, 416)), v2), mul(mload(add(power, 480)), v3))
+                        )
+                    )
+                }
                 power := add(power, 512)
             }
             // The salt, and what stands behind it.

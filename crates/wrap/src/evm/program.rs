@@ -29,12 +29,10 @@ pub enum Step {
     Mul(usize, usize, usize),
     /// Folds one more constraint.
     Assert(usize),
-    /// Begins a message with this field.
-    Begin(usize),
-    /// Adds a field to the message.
-    Field(usize),
-    /// Ends the message: what begins its bus less the message.
-    Term(usize, usize),
+    /// What begins a bus less a message of so many fields, which follow in [`Step::Fields`].
+    Term(usize, usize, usize),
+    /// Up to four fields of a message.
+    Fields([usize; 4]),
     /// An extension element of five opened coordinates.
     Join(usize, usize),
 }
@@ -94,8 +92,7 @@ enum Op {
     Mul(Value, Value),
     Join(Value),
     Assert(Value),
-    Begin(Value),
-    Field(Value),
+    /// Bus, and the message's number.
     Term(Value, usize),
     End,
 }
@@ -106,20 +103,14 @@ impl Op {
             Self::Add(left, right) | Self::Sub(left, right) | Self::Mul(left, right) => {
                 [Some(left), Some(right)]
             }
-            Self::Join(of) | Self::Assert(of) | Self::Begin(of) | Self::Field(of) => {
-                [Some(of), None]
-            }
-            Self::Term(bus, _) => [Some(bus), None],
+            Self::Join(of) | Self::Assert(of) | Self::Term(of, _) => [Some(of), None],
             Self::End => [None, None],
         }
     }
 
     /// Whether it must stay though nothing reads its result.
     fn acts(&self) -> bool {
-        matches!(
-            self,
-            Self::Assert(_) | Self::Begin(_) | Self::Field(_) | Self::Term(..) | Self::End
-        )
+        matches!(self, Self::Assert(_) | Self::Term(..) | Self::End)
     }
 }
 
@@ -127,9 +118,25 @@ impl Op {
 struct Builder {
     ops: Vec<Op>,
     known: HashMap<Op, Value>,
+    /// The fields of every message.
+    messages: Vec<Vec<Value>>,
 }
 
 impl Builder {
+    /// The fields of the message that a step makes.
+    fn fields(&self, op: &Op) -> &[Value] {
+        match op {
+            Op::Term(_, message) => self.messages.get(*message).map_or(&[], Vec::as_slice),
+            _ => &[],
+        }
+    }
+
+    /// All that a step reads.
+    fn reads(&self, op: &Op) -> Vec<Value> {
+        let fields = self.fields(op).iter().copied();
+        op.reads().into_iter().flatten().chain(fields).collect()
+    }
+
     fn op(&mut self, op: Op) -> Value {
         if let Some(value) = self.known.get(&op) {
             return *value;
@@ -196,15 +203,8 @@ impl Builder {
     fn fraction(&mut self, column: Value, bus: usize, messages: &[(Value, Vec<Value>)]) {
         let mut sum: Option<(Value, Value)> = None;
         for (count, fields) in messages {
-            let mut fields = fields.iter();
-            if let Some(first) = fields.next() {
-                self.op(Op::Begin(*first));
-            }
-            for field in fields {
-                self.op(Op::Field(*field));
-            }
-            // Messages are made one after another, so each term is its own.
-            let term = self.op(Op::Term(Value::Bus(bus), self.ops.len()));
+            self.messages.push(fields.clone());
+            let term = self.op(Op::Term(Value::Bus(bus), self.messages.len() - 1));
             sum = Some(match sum {
                 None => (*count, term),
                 Some((above, below)) => {
@@ -286,7 +286,7 @@ pub(crate) fn compile(
         builder.op(Op::End);
         public += air.public_values;
     }
-    Some(allocate(&builder.ops, shape, public, buses.len(), longest))
+    Some(allocate(&builder, shape, public, buses.len(), longest))
 }
 
 /// Adds the columns of fractions and the running sum of a table; returns its longest message.
@@ -368,11 +368,18 @@ fn places(shape: &Shape) -> Vec<Opened> {
 }
 
 /// Leaves out what nothing needs and gives every result a slot while it is needed.
-fn allocate(ops: &[Op], shape: &Shape, public: usize, bus_count: usize, longest: usize) -> Layout {
-    let last = last_uses(ops);
+fn allocate(
+    builder: &Builder,
+    shape: &Shape,
+    public: usize,
+    bus_count: usize,
+    longest: usize,
+) -> Layout {
+    let ops = &builder.ops;
+    let last = last_uses(builder);
     let mut constants: Vec<u32> = vec![0, 1];
     for (op, last) in ops.iter().zip(&last) {
-        for value in op.reads().into_iter().flatten() {
+        for value in builder.reads(op) {
             if let Value::Constant(value) = value
                 && last.is_some()
                 && !constants.contains(&value)
@@ -410,8 +417,13 @@ fn allocate(ops: &[Op], shape: &Shape, public: usize, bus_count: usize, longest:
         let reads = op
             .reads()
             .map(|value| value.map_or(0, |value| layout.slot(value, &slots)));
+        let fields: Vec<usize> = builder
+            .fields(op)
+            .iter()
+            .map(|value| layout.slot(*value, &slots))
+            .collect();
         // A result may take the place of what is read for the last time here.
-        for value in op.reads().into_iter().flatten() {
+        for value in builder.reads(op) {
             if let Value::Result(of) = value
                 && last.get(of).copied().flatten() == Some(index)
                 && let Some(slot) = slots.get(of)
@@ -434,14 +446,23 @@ fn allocate(ops: &[Op], shape: &Shape, public: usize, bus_count: usize, longest:
                 free.push(to);
             }
         }
-        layout.steps.push(step(op, to, reads));
+        layout.steps.push(step(op, to, reads, fields.len()));
+        for four in fields.chunks(4) {
+            let mut slots = [0; 4];
+            slots
+                .iter_mut()
+                .zip(four)
+                .for_each(|(to, field)| *to = *field);
+            layout.steps.push(Step::Fields(slots));
+        }
     }
     layout
 }
 
 /// For each step where its result is read last; its own place if never but it acts; nothing if it
 /// is not needed.
-fn last_uses(ops: &[Op]) -> Vec<Option<usize>> {
+fn last_uses(builder: &Builder) -> Vec<Option<usize>> {
+    let ops = &builder.ops;
     let mut last: Vec<Option<usize>> = vec![None; ops.len()];
     for (index, op) in ops.iter().enumerate().rev() {
         let needed = last.get(index).copied().flatten().is_some();
@@ -453,7 +474,7 @@ fn last_uses(ops: &[Op]) -> Vec<Option<usize>> {
         {
             *slot = Some(index);
         }
-        for value in op.reads().into_iter().flatten() {
+        for value in builder.reads(op) {
             if let Value::Result(of) = value
                 && let Some(slot) = last.get_mut(of)
                 && slot.is_none()
@@ -465,16 +486,14 @@ fn last_uses(ops: &[Op]) -> Vec<Option<usize>> {
     last
 }
 
-fn step(op: &Op, to: usize, [left, right]: [usize; 2]) -> Step {
+fn step(op: &Op, to: usize, [left, right]: [usize; 2], fields: usize) -> Step {
     match op {
         Op::Add(..) => Step::Add(to, left, right),
         Op::Sub(..) => Step::Sub(to, left, right),
         Op::Mul(..) => Step::Mul(to, left, right),
         Op::Join(_) => Step::Join(to, left),
         Op::Assert(_) => Step::Assert(left),
-        Op::Begin(_) => Step::Begin(left),
-        Op::Field(_) => Step::Field(left),
-        Op::Term(..) => Step::Term(to, left),
+        Op::Term(..) => Step::Term(to, left, fields),
         Op::End => Step::End,
     }
 }
@@ -506,16 +525,18 @@ impl Step {
             Self::Sub(to, left, right) => (2, [to, left, right]),
             Self::Mul(to, left, right) => (3, [to, left, right]),
             Self::Assert(of) => (4, [0, of, 0]),
-            Self::Begin(of) => (5, [0, of, 0]),
-            Self::Field(of) => (6, [0, of, 0]),
-            Self::Term(to, bus) => (7, [to, bus, 0]),
-            Self::Join(to, of) => (8, [to, of, 0]),
+            Self::Term(to, bus, fields) => (5, [to, bus, fields]),
+            Self::Join(to, of) => (6, [to, of, 0]),
+            Self::Fields([first, second, third, fourth]) => (first, [second, third, fourth]),
+        };
+        let kind = match self {
+            Self::Fields(_) => kind,
+            // The operation is the first byte of two.
+            _ => kind << 8,
         };
         let mut bytes = [0; 8];
-        let (head, tail) = bytes.split_at_mut(2);
-        head.copy_from_slice(&[kind, 0]);
-        for (place, slot) in tail.chunks_exact_mut(2).zip(slots) {
-            place.copy_from_slice(&u16::try_from(slot).ok()?.to_be_bytes());
+        for (place, slot) in bytes.chunks_exact_mut(2).zip([kind].iter().chain(&slots)) {
+            place.copy_from_slice(&u16::try_from(*slot).ok()?.to_be_bytes());
         }
         Some(bytes)
     }
