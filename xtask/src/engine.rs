@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -42,13 +43,12 @@ impl Level {
         }
     }
 
-    /// End of the name of its target folders: levels do not share one, or each build would undo
-    /// the other's.
-    fn name(self) -> &'static str {
+    /// Name of its target folder: levels do not share one, or each build would undo the other's.
+    fn folder(self) -> &'static str {
         match self {
-            Self::V4 => "v4",
-            Self::V3 => "v3",
-            Self::Plain => "plain",
+            Self::V4 => "engine-v4",
+            Self::V3 => "engine-v3",
+            Self::Plain => "engine-plain",
         }
     }
 
@@ -62,55 +62,15 @@ impl Level {
     }
 }
 
-/// A program that proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Proves batches.
-    Engine,
-    /// Wraps their proofs.
-    Wrapper,
-}
-
-impl Part {
-    fn package(self) -> &'static str {
-        match self {
-            Self::Engine => "cloister-prove",
-            Self::Wrapper => "cloister-wrap",
-        }
-    }
-
-    fn feature(self) -> &'static str {
-        match self {
-            Self::Engine => "engine",
-            Self::Wrapper => "openvm",
-        }
-    }
-
-    fn program(self) -> &'static str {
-        match self {
-            Self::Engine => "cloister-prover-engine",
-            Self::Wrapper => "cloister-wrapper",
-        }
-    }
-
-    /// Its target folder: the two take other features of OpenVM.
-    fn folder(self, level: Level) -> Result<PathBuf> {
-        let name = match self {
-            Self::Engine => "engine",
-            Self::Wrapper => "wrap",
-        };
-        Ok(shell::target()?.join(format!("{name}-{}", level.name())))
-    }
-}
+/// Proves batches.
+const ENGINE: &str = "cloister-prover-engine";
+/// Wraps their proofs.
+const WRAPPER: &str = "cloister-wrapper";
 
 /// Tests with the engine, real proofs among them, one after the other: each takes much memory. Those
 /// inside the library run with the rest of the workspace; here they would build it once more.
-pub(crate) fn tests(root: &Path) -> Result<std::process::Command> {
-    let mut command = cargo(
-        Part::Engine,
-        root,
-        &["test", "--test", "it", "--test", "proving"],
-    )?;
+pub(crate) fn tests(root: &Path) -> Result<Command> {
+    let mut command = cargo(root, &["test", "--test", "it", "--test", "proving"])?;
     command.args(["--", "--test-threads=1", "--nocapture"]);
     Ok(command)
 }
@@ -121,45 +81,54 @@ pub(crate) fn test(root: &Path) -> Result<()> {
 }
 
 /// Tests with the wrapper, a real wrap among them.
-pub(crate) fn test_wrapper(root: &Path) -> Result<()> {
-    let mut command = cargo(Part::Wrapper, root, &["test", "--test", "openvm"])?;
+pub(crate) fn wrapper_tests(root: &Path) -> Result<Command> {
+    let mut command = cargo(root, &["test", "--test", "openvm"])?;
     command.args(["--", "--include-ignored", "--test-threads=1"]);
-    shell::step("wrapping (long)", || shell::run(command))
+    Ok(command)
 }
 
-/// `cargo COMMAND` over a part's sources, with the engine's profile and processor level.
-fn cargo(part: Part, root: &Path, arguments: &[&str]) -> Result<std::process::Command> {
+/// Runs them.
+pub(crate) fn test_wrapper(root: &Path) -> Result<()> {
+    shell::step("wrapping (long)", || shell::run(wrapper_tests(root)?))
+}
+
+/// `cargo COMMAND` over what proves, with its own profile and processor level. Always over both
+/// programs: one alone would ask for other features of OpenVM, which would be built once more.
+fn cargo(root: &Path, arguments: &[&str]) -> Result<Command> {
     // Without the file, as on another system than Linux, the plain build is right.
     let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
     let mut command = shell::cargo(root, arguments)?;
     command
         .args(["--locked", "--profile", "engine"])
-        .args(["--package", part.package(), "--features", part.feature()])
-        .env("CARGO_TARGET_DIR", part.folder(level)?);
+        .args(["--package", "cloister-prove", "--package", "cloister-wrap"])
+        .args(["--features", "cloister-prove/engine,cloister-wrap/openvm"])
+        .env("CARGO_TARGET_DIR", folder(level)?);
     if let Some(flags) = level.flags() {
         command.env("RUSTFLAGS", flags);
     }
     Ok(command)
 }
 
-/// Builds the engine and says where it is.
+fn folder(level: Level) -> Result<PathBuf> {
+    Ok(shell::target()?.join(level.folder()))
+}
+
+/// Builds the programs and says where the engine is.
 pub(crate) fn build(root: &Path) -> Result<PathBuf> {
-    let step = "building the proof engine (long the first time)";
-    build_part(Part::Engine, root, step)
+    build_program(root, ENGINE)
 }
 
-/// Builds the wrapper and says where it is.
+/// Builds the programs and says where the wrapper is.
 pub(crate) fn build_wrapper(root: &Path) -> Result<PathBuf> {
-    let step = "building the wrapper (long the first time)";
-    build_part(Part::Wrapper, root, step)
+    build_program(root, WRAPPER)
 }
 
-fn build_part(part: Part, root: &Path, step: &str) -> Result<PathBuf> {
+fn build_program(root: &Path, name: &str) -> Result<PathBuf> {
     let level = Level::of(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
-    shell::step(step, || {
-        shell::run(cargo(part, root, &["build", "--bins"])?)
+    shell::step("building what proves (long the first time)", || {
+        shell::run(cargo(root, &["build", "--bins"])?)
     })?;
-    let program = part.folder(level)?.join("engine").join(part.program());
+    let program = folder(level)?.join("engine").join(name);
     program
         .canonicalize()
         .with_context(|| format!("cannot find `{}`", program.display()))
@@ -182,8 +151,8 @@ pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
             .open(log)
             .with_context(|| format!("cannot write `{}`", log.display()))
     };
-    let mut build = cargo(Part::Engine, root, &["build", "--bins"])?;
-    let mut nice = std::process::Command::new("nice");
+    let mut build = cargo(root, &["build", "--bins"])?;
+    let mut nice = Command::new("nice");
     nice.arg("-n10").arg(build.get_program());
     nice.args(build.get_args()).current_dir(root);
     for (name, value) in build.get_envs() {
@@ -201,10 +170,7 @@ pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
     Ok(Behind {
         child,
         log: log.to_path_buf(),
-        program: Part::Engine
-            .folder(level)?
-            .join("engine")
-            .join(Part::Engine.program()),
+        program: folder(level)?.join("engine").join(ENGINE),
     })
 }
 

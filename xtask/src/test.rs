@@ -160,6 +160,7 @@ fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
         conformance::check(root, &program)
     });
     tally.tests("proofs", engine::tests(root)?, rust_counts);
+    tally.tests("wraps", engine::wrapper_tests(root)?, rust_counts);
     Ok(())
 }
 

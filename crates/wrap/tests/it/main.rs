@@ -6,11 +6,8 @@
     reason = "tests"
 )]
 
-<<<<<<< HEAD
-mod fixture;
-=======
 mod evm;
->>>>>>> 4efcb14 (Give Ethereum the circuit as an image and proofs as calldata)
+mod fixture;
 mod forged;
 mod malformed;
 mod reference;
