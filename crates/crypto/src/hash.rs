@@ -15,7 +15,16 @@ use zkvm as machine;
 
 pub(crate) use machine::{Keyed, Sha256};
 
-pub use machine::{hash_pair, hash_pair_to, sha256};
+pub use machine::{Pair, hash_pair, hash_pair_to, sha256};
+
+/// A half of a [`Pair`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The first one.
+    Left,
+    /// The second one.
+    Right,
+}
 
 /// SHA-256 of bytes as they are, without a domain: for Ethereum's precompiled contract.
 #[must_use]
@@ -35,6 +44,18 @@ mod tests {
             hash_pair(2, &[3; 32], &[4; 32]),
             sha256(2, &[&[3; 32], &[4; 32]])
         );
+    }
+
+    #[test]
+    fn a_kept_pair_is_hashed_like_one_put_together() {
+        let mut pair = Pair::new(2);
+        pair.set(Half::Right, &[4; 32]);
+        pair.set(Half::Left, &[3; 32]);
+        assert_eq!([Half::Left, Half::Right].map(|half| pair.get(half)), [[3; 32], [4; 32]]);
+        let mut above = Pair::new(7);
+        above.set_hash(Half::Right, &pair);
+        assert_eq!(above.get(Half::Right), hash_pair(2, &[3; 32], &[4; 32]));
+        assert_eq!(above.get(Half::Left), [0; 32]);
     }
 
     #[test]

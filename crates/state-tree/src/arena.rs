@@ -1,6 +1,6 @@
 //! A piece of the tree in memory: nodes that refer to each other by index.
 //!
-//! Both a stored page and the guest's partial tree are such pieces. What lies below the piece is
+//! A stored page is such a piece. What lies below the piece is
 //! known by its hash only ([`Kind::Opaque`]); an [`Edge`] says what happens when a change reaches
 //! that border.
 
@@ -49,10 +49,6 @@ pub(crate) struct Arena {
 
 /// What a change meets at the border of a piece.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(feature = "std"),
-    expect(dead_code, reason = "only pages go on below their border")
-)]
 pub(crate) enum Below {
     /// Nothing is there yet.
     Empty,
@@ -84,7 +80,6 @@ pub(crate) const ROOT: u32 = 0;
 
 impl Arena {
     /// A piece of one empty subtree with space for some nodes and leaves.
-    #[cfg(feature = "std")]
     pub(crate) fn with_capacity(nodes: usize, leaves: usize) -> Self {
         let mut arena = Self {
             nodes: Vec::with_capacity(nodes + 1),
@@ -94,16 +89,7 @@ impl Arena {
         arena
     }
 
-    /// A piece of so many empty subtrees, at least the root, with space for some leaves.
-    pub(crate) fn of_empty(nodes: usize, leaves: usize) -> Self {
-        Self {
-            nodes: alloc::vec![Node::EMPTY; nodes.max(1)],
-            leaves: Vec::with_capacity(leaves),
-        }
-    }
-
     /// A copy with space for the nodes that `changes` changes can add at a piece's height.
-    #[cfg(feature = "std")]
     pub(crate) fn copy_for(&self, changes: usize) -> Self {
         let mut copy = Self {
             nodes: Vec::with_capacity(self.nodes.len() + 2 * changes),
@@ -130,7 +116,6 @@ impl Arena {
     }
 
     /// How many leaves were ever put into the piece.
-    #[cfg(feature = "std")]
     pub(crate) fn leaf_count(&self) -> usize {
         self.leaves.len()
     }
@@ -143,7 +128,6 @@ impl Arena {
     }
 
     /// Makes a node an empty subtree, a subtree known by its hash, or an inner node.
-    #[cfg(feature = "std")]
     pub(crate) fn set(&mut self, at: u32, node: Node) {
         self.nodes[at as usize] = node;
     }

@@ -44,6 +44,7 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
 mod arena;
 #[cfg(feature = "std")]
 mod cache;
@@ -51,6 +52,7 @@ mod hash;
 mod multiproof;
 #[cfg(feature = "std")]
 mod page;
+mod parser;
 mod partial;
 mod proof;
 mod reader;

@@ -1,10 +1,20 @@
 //! The part of the tree that a multiproof shows: read, update, recompute the root.
+//!
+//! The guest pays for every step here, so nothing is searched twice: inner nodes keep the message of
+//! their hash, into which a child's new hash is written, and where the path of each key ends is
+//! known from the reading.
 
-use crate::arena::{Arena, Below, Change, Edge, Kind, ROOT};
-use crate::hash::{EMPTY, Hash, LeafCommit, LeafKey, MAX_DEPTH, first_unsorted, split};
-use crate::multiproof::{
-    Multiproof, MultiproofError, TAG_EMPTY, TAG_INNER, TAG_OPAQUE, TAG_OTHER_LEAF, TAG_OWN_LEAF,
+use crate::hash::{Hash, LeafCommit, LeafKey, first_unsorted, inner_hash, leaf_hash, split};
+use crate::multiproof::{Multiproof, MultiproofError};
+use crate::parser::parse;
+use alloc::vec::Vec;
+use cloister_crypto::{
+    domain,
+    hash::{Half, Pair},
 };
+
+/// A change: this key's leaf gets this commitment.
+type Change = (LeafKey, LeafCommit);
 
 /// A tree of which only the paths of some keys are known.
 ///
@@ -32,13 +42,98 @@ use crate::multiproof::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct PartialTree {
-    arena: Arena,
+    /// Keys whose paths are known, ascending.
+    keys: Vec<LeafKey>,
+    /// Inner nodes in preorder, so that each lies behind the one above it. The first is none: its
+    /// left half is the root.
+    nodes: Vec<Inner>,
+    /// Where the keys' paths end, in the keys' order.
+    ends: Vec<End>,
+    /// The message of a leaf's hash.
+    leaf: Pair,
+}
+
+/// An inner node.
+#[derive(Clone, Debug)]
+struct Inner {
+    /// Hashes of its children.
+    children: Pair,
+    /// Where its own hash belongs.
+    place: Place,
+    /// Whether its own hash is not there yet.
+    is_stale: bool,
+}
+
+/// A child of an inner node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    above: usize,
+    half: Half,
+}
+
+impl Place {
+    /// Of the root.
+    pub(crate) const ROOT: Self = Self {
+        above: 0,
+        half: Half::Left,
+    };
+
+    pub(crate) const fn of(above: usize, half: Half) -> Self {
+        Self { above, half }
+    }
+}
+
+/// Where the paths of some keys end.
+#[derive(Clone, Debug)]
+struct End {
+    place: Place,
+    depth: usize,
+    /// Position after the last key that leads here.
+    until: usize,
+    leaves: Leaves,
+}
+
+/// All leaves of a subtree that the multiproof showed as a leaf or as empty.
+#[derive(Clone, Debug)]
+enum Leaves {
+    None,
+    One(Change),
+    /// At least two, in ascending order.
+    More(Vec<Change>),
+}
+
+impl Leaves {
+    fn get(&self, key: &LeafKey) -> Option<&LeafCommit> {
+        let leaves = match self {
+            Self::None => &[],
+            Self::One(leaf) => core::slice::from_ref(leaf),
+            Self::More(leaves) => leaves,
+        };
+        let found = leaves.iter().find(|(at, _)| at == key);
+        found.map(|(_, commit)| commit)
+    }
+
+    fn set(&mut self, key: &LeafKey, commit: &LeafCommit) {
+        match self {
+            Self::None => *self = Self::One((*key, *commit)),
+            Self::One((at, old)) if at == key => *old = *commit,
+            Self::One(leaf) => {
+                let mut leaves = alloc::vec![*leaf, (*key, *commit)];
+                leaves.sort_unstable();
+                *self = Self::More(leaves);
+            }
+            Self::More(leaves) => match leaves.binary_search_by_key(key, |leaf| leaf.0) {
+                Ok(at) => leaves[at].1 = *commit,
+                Err(at) => leaves.insert(at, (*key, *commit)),
+            },
+        }
+    }
 }
 
 /// Why a read or an update of a partial tree is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartialTreeError {
-    /// The key's path is not part of the tree.
+    /// The tree was not read for the key.
     #[error("the witness does not show the path of key `{0}`; ask for a multiproof that covers it")]
     MissingKey(LeafKey),
     /// The changes are not in strictly ascending order of their keys.
@@ -59,50 +154,73 @@ impl PartialTree {
     /// # Errors
     /// [`MultiproofError`] when the multiproof's shape is not that of a multiproof for the keys.
     pub fn new(multiproof: &Multiproof, keys: &[LeafKey]) -> Result<Self, MultiproofError> {
-        if let Some(at) = first_unsorted(keys) {
+        Self::with_keys(multiproof, keys.to_vec())
+    }
+
+    /// As [`PartialTree::new`], for a caller that has no other use for the keys.
+    ///
+    /// # Errors
+    /// As [`PartialTree::new`].
+    pub fn with_keys(
+        multiproof: &Multiproof,
+        keys: Vec<LeafKey>,
+    ) -> Result<Self, MultiproofError> {
+        if let Some(at) = first_unsorted(&keys) {
             return Err(MultiproofError::KeysNotSorted { at });
         }
-        let Multiproof { tags, hashes } = multiproof;
-        // Bounded by the multiproof itself: one node per tag, at most one leaf per hash.
-        let mut parser = Parser {
-            arena: Arena::of_empty(tags.len(), keys.len().min(hashes.len())),
-            tags,
-            hashes,
-            node: 0,
+        // Bounded by the multiproof itself: half of its nodes, less one, are inner ones.
+        let mut tree = Self {
+            nodes: Vec::with_capacity(multiproof.tags.len() / 2 + 1),
+            ends: Vec::with_capacity(keys.len().min(multiproof.tags.len())),
+            keys: Vec::new(),
+            leaf: Pair::new(domain::TREE_LEAF),
         };
-        parser.on_path(0, keys)?;
-        let Parser {
-            arena,
-            hashes,
-            tags,
-            node,
-        } = parser;
-        match tags.len() - node + hashes.len() {
-            0 => Ok(Self { arena }),
-            more => Err(MultiproofError::Trailing(more)),
-        }
+        tree.nodes.push(Inner {
+            children: Pair::new(0),
+            place: Place::ROOT,
+            is_stale: false,
+        });
+        parse(multiproof, &keys, &mut tree)?;
+        tree.keys = keys;
+        tree.rehash();
+        Ok(tree)
     }
 
     /// The root of the whole tree.
     #[must_use]
     pub fn root(&self) -> Hash {
-        self.arena.root()
+        let Place { above, half } = Place::ROOT;
+        self.nodes[above].children.get(half)
+    }
+
+    /// The keys that the tree was read for.
+    #[must_use]
+    pub fn keys(&self) -> &[LeafKey] {
+        &self.keys
+    }
+
+    /// The commitment in each key's leaf, in the keys' order; `None` where a key has no leaf.
+    pub fn commits(&self) -> impl Iterator<Item = Option<&LeafCommit>> {
+        let mut ends = self.ends.iter();
+        let mut end = ends.next();
+        self.keys.iter().enumerate().map(move |(index, key)| {
+            while end.is_some_and(|end| end.until <= index) {
+                end = ends.next();
+            }
+            end.and_then(|end| end.leaves.get(key))
+        })
     }
 
     /// The commitment in a key's leaf; `None` when the key has no leaf.
     ///
     /// # Errors
-    /// [`PartialTreeError::MissingKey`] when the key's path is not known.
+    /// [`PartialTreeError::MissingKey`] when the tree was not read for the key.
     pub fn get(&self, key: &LeafKey) -> Result<Option<LeafCommit>, PartialTreeError> {
-        let (node, _) = self.arena.follow(key, 0, |_| ());
-        match node.kind {
-            Kind::Leaf(leaf) => {
-                let (at, commit) = self.arena.leaf(leaf);
-                Ok((at == key).then_some(*commit))
-            }
-            Kind::Opaque => Err(PartialTreeError::MissingKey(*key)),
-            Kind::Empty | Kind::Inner(..) => Ok(None),
-        }
+        let missing = PartialTreeError::MissingKey(*key);
+        let index = self.keys.binary_search(key).map_err(|_| missing)?;
+        let end = self.ends.partition_point(|end| end.until <= index);
+        let end = self.ends.get(end);
+        Ok(end.and_then(|end| end.leaves.get(key)).copied())
     }
 
     /// Writes leaves, sorted by key without repetition, and answers the new root.
@@ -114,141 +232,109 @@ impl PartialTree {
         if let Some(at) = first_unsorted(changes) {
             return Err(PartialTreeError::NotSorted { at });
         }
-        self.arena.apply(ROOT, 0, changes, &mut Unknown)?;
+        let mut keys = self.keys.iter().enumerate();
+        let mut at = 0;
+        let mut is_changed = false;
+        for (key, commit) in changes {
+            let Some((index, _)) = keys.find(|(_, known)| *known == key) else {
+                return Err(PartialTreeError::MissingKey(*key));
+            };
+            while self.ends.get(at).is_some_and(|end| end.until <= index) {
+                if is_changed {
+                    hash_end(&mut self.nodes, &mut self.leaf, &self.ends[at]);
+                    is_changed = false;
+                }
+                at += 1;
+            }
+            let end = self.ends.get_mut(at);
+            let end = end.ok_or(PartialTreeError::MissingKey(*key))?;
+            end.leaves.set(key, commit);
+            is_changed = true;
+        }
+        if is_changed {
+            hash_end(&mut self.nodes, &mut self.leaf, &self.ends[at]);
+        }
+        self.rehash();
         Ok(self.root())
     }
-}
 
-/// The border of a partial tree: nothing is known below it.
-struct Unknown;
-
-impl Edge for Unknown {
-    type Error = PartialTreeError;
-
-    fn is_at(&self, _depth: usize) -> bool {
-        false
+    /// Adds an inner node and answers its index.
+    pub(crate) fn push_inner(&mut self, place: Place) -> usize {
+        self.nodes.push(Inner {
+            children: Pair::new(domain::TREE_INNER),
+            place,
+            is_stale: true,
+        });
+        self.nodes.len() - 1
     }
 
-    fn descend(
+    /// Puts a known hash where it belongs.
+    pub(crate) fn set_hash(&mut self, place: Place, hash: &Hash) {
+        self.nodes[place.above].children.set(place.half, hash);
+    }
+
+    /// Adds the end of the paths of all keys before `until` whose end is not known yet.
+    pub(crate) fn push_end(
         &mut self,
-        _below: Below,
-        _depth: usize,
-        changes: &[Change],
-    ) -> Result<Hash, Self::Error> {
-        let key = changes
-            .first()
-            .map_or_else(LeafKey::default, |change| change.0);
-        Err(PartialTreeError::MissingKey(key))
+        place: Place,
+        depth: usize,
+        until: usize,
+        leaf: Option<Change>,
+    ) {
+        let end = End {
+            place,
+            depth,
+            until,
+            leaves: leaf.map_or(Leaves::None, Leaves::One),
+        };
+        hash_end(&mut self.nodes, &mut self.leaf, &end);
+        self.ends.push(end);
+    }
+
+    /// Hashes every inner node below which something changed, once: from the last to the first, so
+    /// that each comes after those below it.
+    fn rehash(&mut self) {
+        let mut before = &mut self.nodes[..];
+        while let Some((node, rest)) = before.split_last_mut() {
+            if node.is_stale {
+                node.is_stale = false;
+                let above = &mut rest[node.place.above];
+                above.children.set_hash(node.place.half, &node.children);
+                // The first is no node, and stays as it is.
+                above.is_stale = node.place.above != Place::ROOT.above;
+            }
+            before = rest;
+        }
     }
 }
 
-/// Turns tags and hashes into nodes. The nodes keep their order: node `n` of the arena is that of
-/// tag `n`.
-struct Parser<'a> {
-    arena: Arena,
-    tags: &'a [u8],
-    hashes: &'a [Hash],
-    /// Position of the next tag.
-    node: usize,
+/// Puts the hash of all leaves at an end where it belongs.
+fn hash_end(nodes: &mut [Inner], pair: &mut Pair, end: &End) {
+    let node = &mut nodes[end.place.above];
+    node.is_stale = end.place.above != Place::ROOT.above;
+    match &end.leaves {
+        // The hash of nothing is there already.
+        Leaves::None => {}
+        Leaves::One((key, commit)) => {
+            pair.set(Half::Left, &key.0);
+            pair.set(Half::Right, &commit.0);
+            node.children.set_hash(end.place.half, pair);
+        }
+        Leaves::More(leaves) => {
+            let hash = subtree(leaves, end.depth);
+            node.children.set(end.place.half, &hash);
+        }
+    }
 }
 
-impl<'a> Parser<'a> {
-    /// The next node's index in the arena.
-    fn next_index(&self) -> u32 {
-        // There are at most `MAX_MULTIPROOF_NODES` tags.
-        u32::try_from(self.node).unwrap_or(u32::MAX)
-    }
-
-    fn next_tag(&mut self) -> Result<u8, MultiproofError> {
-        let tag = self.tags.get(self.node).ok_or(MultiproofError::Truncated)?;
-        self.node += 1;
-        Ok(*tag)
-    }
-
-    fn next_hash(&mut self) -> Result<&'a Hash, MultiproofError> {
-        let (first, rest) = self
-            .hashes
-            .split_first()
-            .ok_or(MultiproofError::Truncated)?;
-        self.hashes = rest;
-        Ok(first)
-    }
-
-    /// Position of the node whose tag was read last.
-    fn position(&self) -> usize {
-        self.node.saturating_sub(1)
-    }
-
-    /// Reads a node to which at least one key leads (or the root).
-    fn on_path(&mut self, depth: usize, keys: &[LeafKey]) -> Result<(), MultiproofError> {
-        if keys.is_empty() {
-            return self.off_path();
-        }
-        let at = self.next_index();
-        let tag = self.next_tag()?;
-        let node = self.position();
-        match (tag, keys) {
-            (TAG_EMPTY, _) => Ok(()),
-            (TAG_INNER, _) if depth < MAX_DEPTH => {
-                let (to_left, to_right) = split(keys, depth);
-                let left = self.next_index();
-                self.on_path(depth + 1, to_left)?;
-                let right = self.next_index();
-                self.on_path(depth + 1, to_right)?;
-                self.check_shortest(left, right, node)?;
-                self.arena.set_inner(at, left, right);
-                Ok(())
-            }
-            (TAG_OWN_LEAF, [key]) => {
-                let commit = LeafCommit(*self.next_hash()?);
-                self.arena.set_leaf(at, (*key, commit));
-                Ok(())
-            }
-            (TAG_OTHER_LEAF, [first, ..]) => {
-                let key = LeafKey(*self.next_hash()?);
-                let commit = LeafCommit(*self.next_hash()?);
-                if !key.shares_prefix(first, depth) {
-                    return Err(MultiproofError::LeafOffPath { node });
-                }
-                if keys == [key] {
-                    return Err(MultiproofError::NotShortest { node });
-                }
-                self.arena.set_leaf(at, (key, commit));
-                Ok(())
-            }
-            (tag, _) => Err(MultiproofError::UnexpectedTag { tag, node }),
-        }
-    }
-
-    /// Reads a node beside the paths.
-    fn off_path(&mut self) -> Result<(), MultiproofError> {
-        let at = self.next_index();
-        match self.next_tag()? {
-            TAG_EMPTY => Ok(()),
-            TAG_OPAQUE => {
-                let hash = self.next_hash()?;
-                if *hash == EMPTY {
-                    return Err(MultiproofError::NotShortest {
-                        node: self.position(),
-                    });
-                }
-                self.arena.set_opaque(at, hash);
-                Ok(())
-            }
-            tag => Err(MultiproofError::UnexpectedTag {
-                tag,
-                node: self.position(),
-            }),
-        }
-    }
-
-    /// An inner node stands for two leaves at least.
-    fn check_shortest(&self, left: u32, right: u32, node: usize) -> Result<(), MultiproofError> {
-        match (self.arena.node(left).kind, self.arena.node(right).kind) {
-            (Kind::Empty, Kind::Empty | Kind::Leaf(_)) | (Kind::Leaf(_), Kind::Empty) => {
-                Err(MultiproofError::NotShortest { node })
-            }
-            _ => Ok(()),
+/// Hash of the subtree at a depth that has these leaves, ascending and at least one.
+fn subtree(leaves: &[Change], depth: usize) -> Hash {
+    match leaves {
+        [] => crate::hash::EMPTY,
+        [(key, commit)] => leaf_hash(key, commit),
+        _ => {
+            let (left, right) = split(leaves, depth);
+            inner_hash(&subtree(left, depth + 1), &subtree(right, depth + 1))
         }
     }
 }

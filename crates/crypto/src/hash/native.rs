@@ -6,6 +6,8 @@ use hmac::{Hmac, Mac};
 use sha2::Digest;
 use zeroize::Zeroize;
 
+use super::Half;
+
 /// A hash on the way.
 #[derive(Clone)]
 pub(crate) struct Sha256(sha2::Sha256);
@@ -50,6 +52,49 @@ pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 /// Writes [`hash_pair`] where it belongs.
 pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8; 32]) {
     *out = hash_pair(domain, left, right);
+}
+
+/// The message of [`hash_pair`], kept so that a half can be replaced.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    domain: u8,
+    halves: [[u8; 32]; 2],
+}
+
+impl Pair {
+    /// A pair of two hashes of zeros.
+    #[must_use]
+    pub const fn new(domain: u8) -> Self {
+        Self {
+            domain,
+            halves: [[0; 32]; 2],
+        }
+    }
+
+    /// Replaces a half.
+    pub const fn set(&mut self, half: Half, hash: &[u8; 32]) {
+        let [left, right] = &mut self.halves;
+        match half {
+            Half::Left => *left = *hash,
+            Half::Right => *right = *hash,
+        }
+    }
+
+    /// A half.
+    #[must_use]
+    pub const fn get(&self, half: Half) -> [u8; 32] {
+        let [left, right] = self.halves;
+        match half {
+            Half::Left => left,
+            Half::Right => right,
+        }
+    }
+
+    /// Replaces a half by the hash of another pair.
+    pub fn set_hash(&mut self, half: Half, of: &Self) {
+        let [left, right] = &of.halves;
+        self.set(half, &hash_pair(of.domain, left, right));
+    }
 }
 
 /// HMAC with the key already absorbed (two compressions, done once).

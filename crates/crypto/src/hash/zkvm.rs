@@ -7,7 +7,9 @@
 
 use core::{cell::UnsafeCell, mem::MaybeUninit};
 
-use openvm_sha2_guest::zkvm_sha256_impl;
+use openvm_sha2_guest::{OPCODE, SHA2_FUNCT3, Sha2BaseFunct7};
+
+use super::Half;
 
 /// Initial state: FIPS 180-4, section 5.3.3.
 static INITIAL: State = State([
@@ -34,12 +36,18 @@ impl State {
     #[inline(always)]
     fn after(&self, block: *const u32) -> Self {
         let mut next = MaybeUninit::<Self>::uninit();
-        // SAFETY: a state of 32 bytes and a block of 64 are read, a state is written.
+        // SAFETY: the instruction reads a state of 32 bytes and a block of 64, and writes a state;
+        // all three are words, as it demands.
         unsafe {
-            zkvm_sha256_impl(
-                self.0.as_ptr().cast(),
-                block.cast(),
-                next.as_mut_ptr().cast(),
+            core::arch::asm!(
+                ".insn r {opcode}, {funct3}, {funct7}, {next}, {state}, {block}",
+                opcode = const OPCODE,
+                funct3 = const SHA2_FUNCT3,
+                funct7 = const Sha2BaseFunct7::Sha256 as u8,
+                next = in(reg) next.as_mut_ptr(),
+                state = in(reg) self.0.as_ptr(),
+                block = in(reg) block,
+                options(nostack, preserves_flags),
             );
             next.assume_init()
         }
@@ -299,6 +307,92 @@ unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut
         last.write(carried | 0x8000);
         let state = state.after(last);
         put_digest(&state.0, to, 8);
+    }
+}
+
+/// The message of [`hash_pair`] with the mark of its end, kept so that a half can be replaced: the
+/// domain's byte, twice 32 bytes, 0x80, and two bytes that stay zero.
+#[derive(Clone)]
+#[repr(C, align(4))]
+pub struct Pair([u32; 17]);
+
+impl Pair {
+    /// A pair of two hashes of zeros.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(domain: u8) -> Self {
+        let mut words = [0; 17];
+        words[0] = domain as u32;
+        words[16] = 0x8000;
+        Self(words)
+    }
+
+    /// Replaces a half.
+    #[inline(always)]
+    pub fn set(&mut self, half: Half, hash: &[u8; 32]) {
+        let (to, from) = (self.start(half), hash.as_ptr());
+        // SAFETY: the hash has eight words; the half begins one byte after a word and is followed
+        // by a byte at least, so nine words are the pair's. Volatile, or the compiler turns the
+        // words back into bytes, as whose pointer they came.
+        unsafe {
+            if !from.addr().is_multiple_of(4) {
+                core::ptr::copy_nonoverlapping(from, to.cast::<u8>().add(1), 32);
+                return;
+            }
+            let from = from.cast::<u32>();
+            let mut carried = u32::from(*to.cast::<u8>());
+            for index in 0..8 {
+                let word = from.add(index).read_volatile();
+                to.add(index).write(carried | word << 8);
+                carried = word >> 24;
+            }
+            *to.add(8).cast::<u8>() = carried as u8;
+        }
+    }
+
+    /// A half.
+    #[must_use]
+    pub fn get(&self, half: Half) -> [u8; 32] {
+        let at = match half {
+            Half::Left => 1,
+            Half::Right => 33,
+        };
+        // SAFETY: the pair has 68 bytes, of which each is one.
+        unsafe { *self.0.as_ptr().cast::<u8>().add(at).cast() }
+    }
+
+    /// Replaces a half by the hash of another pair.
+    #[inline(always)]
+    pub fn set_hash(&mut self, half: Half, of: &Self) {
+        let state = of.state();
+        // SAFETY: the half has 32 bytes, from the second one on of where its words start.
+        unsafe { put_digest(&state.0, self.start(half).cast::<u8>().add(1), 8) }
+    }
+
+    /// The word in whose second byte a half begins.
+    #[inline(always)]
+    fn start(&mut self, half: Half) -> *mut u32 {
+        let words = self.0.as_mut_ptr();
+        match half {
+            Half::Left => words,
+            // SAFETY: there are 17 words.
+            Half::Right => unsafe { words.add(8) },
+        }
+    }
+
+    #[inline(always)]
+    fn state(&self) -> State {
+        let state = INITIAL.after(self.0.as_ptr());
+        let last = LAST.0.get().cast::<u32>();
+        // SAFETY: nobody else refers to the static block, for the machine has one thread.
+        unsafe { last.write(self.0[16]) };
+        state.after(last)
+    }
+}
+
+impl core::fmt::Debug for Pair {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Pair(..)")
     }
 }
 
