@@ -15,7 +15,7 @@ use zkvm as machine;
 
 pub(crate) use machine::{Keyed, Sha256};
 
-pub use machine::{Pair, hash_pair, hash_pair_to, sha256};
+pub use machine::{Pair, address_words, hash_pair, hash_pair_to, sha256};
 
 /// A half of a [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use crate::{
     rules::{self, HISTORY_ADDRESS},
     seal::log_addresses,
     state::{StateError, StateReader},
+    table::Seed,
 };
 
 pub(crate) type Evm<'a, R, W = ()> = MainnetEvm<MainnetContext<Overlay<'a, R>>, W>;
@@ -292,7 +293,18 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
         context: BlockContext,
         state: &'a R,
     ) -> Result<Self, BlockError> {
-        Self::watched(config, context, state, ())
+        Self::seeded(config, context, state, Seed::random())
+    }
+
+    /// As [`BlockExecutor::new`], with numbers for its tables that whoever sends transactions does
+    /// not know.
+    pub(crate) fn seeded(
+        config: &ChainConfig,
+        context: BlockContext,
+        state: &'a R,
+        seed: Seed,
+    ) -> Result<Self, BlockError> {
+        Self::watched(config, context, (state, seed), ())
     }
 }
 
@@ -306,7 +318,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         context: BlockContext,
         state: &'a R,
     ) -> Result<Self, BlockError> {
-        Self::watched(config, context, state, Meter::default())
+        Self::watched(config, context, (state, Seed::random()), Meter::default())
     }
 
     /// As [`BlockExecutor::execute`], if `accept` takes what the transaction would cost.
@@ -377,14 +389,14 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
     fn watched(
         config: &ChainConfig,
         context: BlockContext,
-        state: &'a R,
+        (state, seed): (&'a R, Seed),
         watch: W,
     ) -> Result<Self, BlockError> {
         let header = context.header(config);
         let mut evm = evm(
             rules::cfg_env(config),
             rules::block_env(&header),
-            state,
+            (state, seed),
             watch,
         );
         store_parent_hash(&mut evm, &header.parent_hash)?;
@@ -629,12 +641,12 @@ fn log_record(log: Log) -> LogRecord {
 pub(crate) fn evm<R: StateReader + ?Sized, W>(
     cfg: CfgEnv,
     block: BlockEnv,
-    state: &R,
+    (state, seed): (&R, Seed),
     watch: W,
 ) -> Evm<'_, R, W> {
     let spec = cfg.spec;
     Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
-        Overlay::new(state),
+        Overlay::new(state, seed),
         spec,
     )
     .with_cfg(cfg)

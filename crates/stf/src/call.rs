@@ -124,7 +124,7 @@ pub fn call<R: StateReader + ?Sized>(
             storage_keys,
         });
     env.access_list = AccessList(items.collect());
-    let result = evm(cfg, block, state, ())
+    let result = evm(cfg, block, (state, crate::table::Seed::random()), ())
         .transact(env)
         .map_err(|error| match error {
             EVMError::Transaction(error) => CallError::Rejected(TxRejected::from_revm(

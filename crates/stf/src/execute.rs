@@ -24,6 +24,7 @@ use crate::{
     reject::TxRejected,
     seal::{SealError, SealInputs, SealedBatch, activity_entries, assemble},
     state::StateReader as _,
+    table::Seed,
 };
 
 /// Why a batch is not valid.
@@ -200,7 +201,9 @@ pub fn execute_batch(
     if blocks.is_empty() {
         return Err(BatchError::NoBlocks);
     }
-    let (mut tree, mut state) = OpenedState::open(witness, previous)?;
+    // Nobody but the operator and its provers knows the key.
+    let seed = Seed::of_secret(batch_key.expose());
+    let (mut tree, mut state) = OpenedState::open(witness, previous, seed)?;
     if state.storage(&CONFIG_ADDRESS, &CONFIG_SLOT).ok() != Some(config_value(config)) {
         return Err(BatchError::Configuration);
     }
@@ -209,7 +212,7 @@ pub fn execute_batch(
     let mut first = None;
     let mut transactions = Vec::new();
     for block in blocks {
-        let executed = execute_block(config, &parent, block, &mut state, crypto)?;
+        let executed = execute_block(config, &parent, block, (&mut state, seed), crypto)?;
         for tx in &executed {
             let committed = commit_transaction(&tx.fields, &salter);
             for (address, entry) in activity_entries(&tx.fields.logs, &tx.concerned, &committed) {
@@ -234,7 +237,7 @@ pub fn execute_batch(
         salter: &salter,
     };
     let first = first.ok_or(BatchError::NoBlocks)?;
-    let prepared = assemble(&inputs, first, parent, state.leaves(&salter), transactions)?;
+    let prepared = assemble(&inputs, first, parent, state.leaves(&tree, &salter), transactions)?;
     let root = tree.update(&prepared.tree_changes())?;
     Ok(BatchOutput {
         batch: prepared.seal(root),
@@ -273,7 +276,7 @@ fn execute_block(
     config: &ChainConfig,
     parent: &Parent,
     block: &BlockInput,
-    state: &mut OpenedState<'_>,
+    (state, seed): (&mut OpenedState<'_>, Seed),
     crypto: &impl CryptoProvider,
 ) -> Result<Vec<ExecutedTransaction>, BatchError> {
     let BlockInput {
@@ -292,7 +295,7 @@ fn execute_block(
         timestamp: claimed.timestamp,
         beneficiary: claimed.beneficiary,
     };
-    let mut executor = BlockExecutor::new(config, context, &*state).map_err(failed)?;
+    let mut executor = BlockExecutor::seeded(config, context, &*state, seed).map_err(failed)?;
     for (index, raw) in transactions.iter().enumerate() {
         let tx =
             decode_and_recover(raw, config, crypto).map_err(|source| BatchError::Transaction {

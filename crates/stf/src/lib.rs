@@ -58,6 +58,7 @@ pub mod reject;
 mod rules;
 pub mod seal;
 pub mod state;
+mod table;
 pub mod witness;
 
 pub use batch::BatchBuilder;

@@ -12,10 +12,7 @@ use cloister_crypto::{
 use cloister_state_tree::{LeafCommit, LeafKey, PartialTree};
 use cloister_types::{AccountValue, ActivityHead, BatchHeader, StateKey, StateKind};
 use core::cell::Cell;
-use revm::{
-    primitives::{AddressMap, HashMap},
-    state::Bytecode,
-};
+use revm::{primitives::HashMap, state::Bytecode};
 
 use crate::{
     block::BlockTrace,
@@ -23,18 +20,18 @@ use crate::{
     input::{Opening, Witness},
     seal::{LeafValue, LeafWrite, leaf_write},
     state::{StateError, StateReader, analysed_code},
+    table::{Seed, Table},
 };
 
 /// The state of a witness, with the changes of the blocks executed so far.
 #[derive(Debug)]
 pub(crate) struct OpenedState<'a> {
     witness: &'a Witness,
-    places: Vec<LeafKey>,
     /// What each opening holds now, in the witness' order.
     entries: Vec<Entry>,
-    accounts: AddressMap<usize>,
-    slots: HashMap<(Address, U256), usize>,
-    activity: AddressMap<usize>,
+    accounts: Table<Address, usize>,
+    slots: Table<(U256, Address), usize>,
+    activity: Table<Address, usize>,
     codes: HashMap<B256, Code>,
     /// Hashes of the witness' codes, in its order.
     code_hashes: Vec<B256>,
@@ -77,35 +74,36 @@ impl<'a> OpenedState<'a> {
     pub(crate) fn open(
         witness: &'a Witness,
         previous: &BatchHeader,
+        seed: Seed,
     ) -> Result<(PartialTree, Self), BatchError> {
         let openings = &witness.openings;
         let places: Vec<LeafKey> = openings
             .iter()
             .map(|(key, _)| LeafKey(leaf_key(key)))
             .collect();
-        let tree = PartialTree::new(&witness.multiproof, &places)?;
+        let tree = PartialTree::with_keys(&witness.multiproof, places)?;
         let (expected, got) = (previous.state_root, B256::new(tree.root()));
         if got != expected {
             return Err(BatchError::StateRoot { expected, got });
         }
+        // Most entries are of an account, with its activity, or of its slots.
+        let room = openings.len() / 2;
         let mut state = Self {
             witness,
-            places,
             entries: Vec::with_capacity(openings.len()),
-            accounts: AddressMap::default(),
-            slots: HashMap::default(),
-            activity: AddressMap::default(),
+            accounts: Table::new(seed, room),
+            slots: Table::new(seed, room),
+            activity: Table::new(seed, room),
             codes: HashMap::default(),
             code_hashes: Vec::with_capacity(witness.codes.len()),
             touched: Cell::new(0),
         };
-        for (index, (key, opening)) in openings.iter().enumerate() {
+        for (index, ((key, opening), in_tree)) in openings.iter().zip(tree.commits()).enumerate() {
             let commit = opening.as_ref().map(|Opening { salt, value }| {
                 value.with_encoding(|bytes| LeafCommit(leaf_commit(key.kind(), salt, bytes)))
             });
-            let place = state.places.get(index).copied().unwrap_or_default();
             let value = opening.as_ref().map(|opening| opening.value);
-            if tree.get(&place)? != commit || !state.insert(index, key, value) {
+            if in_tree != commit.as_ref() || !state.insert(index, key, value) {
                 return Err(BatchError::Opening(*key));
             }
         }
@@ -122,7 +120,7 @@ impl<'a> OpenedState<'a> {
                 true
             }
             (StateKey::Storage(address, slot), LeafValue::Storage(_)) => {
-                self.slots.insert((*address, (*slot).into()), index);
+                self.slots.insert(((*slot).into(), *address), index);
                 true
             }
             (StateKey::Activity(address), LeafValue::Activity(_)) => {
@@ -181,7 +179,7 @@ impl<'a> OpenedState<'a> {
         for change in &trace.storage {
             if let Some(entry) = self
                 .slots
-                .get(&(change.address, change.slot))
+                .get(&(change.slot, change.address))
                 .and_then(|index| self.entries.get_mut(*index))
             {
                 entry.now = LeafValue::Storage(change.after);
@@ -236,11 +234,11 @@ impl<'a> OpenedState<'a> {
     }
 
     /// Leaves of every value that is not what it was before the batch, in the tree's order (SSTF-6).
-    pub(crate) fn leaves(&self, salter: &BatchSalter) -> Vec<LeafWrite> {
+    pub(crate) fn leaves(&self, tree: &PartialTree, salter: &BatchSalter) -> Vec<LeafWrite> {
         self.witness
             .openings
             .iter()
-            .zip(&self.places)
+            .zip(tree.keys())
             .zip(&self.entries)
             .filter(|(((key, opening), _), entry)| match opening {
                 Some(opening) => opening.value != entry.now,
@@ -264,7 +262,7 @@ impl StateReader for OpenedState<'_> {
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        let found = self.slots.get(&(*address, *slot));
+        let found = self.slots.get(&(*slot, *address));
         if let Some(Entry {
             now: LeafValue::Storage(value),
             ..

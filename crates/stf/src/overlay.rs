@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use cloister_types::{AccountValue, StateKey};
 use revm::{
     Database,
-    primitives::{AddressMap, HashMap},
+    primitives::HashMap,
     state::{Account, AccountInfo, Bytecode, EvmState},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     cost::{Touched, words},
     rules::{HISTORY_ADDRESS, HISTORY_SERVE_WINDOW},
     state::{StateError, StateReader},
+    table::{Seed, Table},
 };
 
 /// A value as it was before the block and as it is now. `accessed` says whether the block depends
@@ -24,6 +25,16 @@ struct Entry<T> {
     before: T,
     now: T,
     accessed: bool,
+}
+
+impl<T: Copy> Entry<T> {
+    const fn new(before: T) -> Self {
+        Self {
+            before,
+            now: before,
+            accessed: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -44,8 +55,8 @@ enum Touch {
 /// What revm executes over.
 pub(crate) struct Overlay<'a, R: ?Sized> {
     reader: &'a R,
-    accounts: AddressMap<Entry<AccountValue>>,
-    slots: HashMap<(Address, U256), Entry<U256>>,
+    accounts: Table<Address, Entry<AccountValue>>,
+    slots: Table<(U256, Address), Entry<U256>>,
     codes: HashMap<B256, Code>,
     /// First touches by the transaction that is running.
     touched: Vec<Touch>,
@@ -61,29 +72,22 @@ impl<R: ?Sized> core::fmt::Debug for Overlay<'_, R> {
 }
 
 impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
-    pub(crate) fn new(reader: &'a R) -> Self {
+    pub(crate) fn new(reader: &'a R, seed: Seed) -> Self {
         Self {
             reader,
-            accounts: AddressMap::default(),
-            slots: HashMap::default(),
+            accounts: Table::new(seed, 64),
+            slots: Table::new(seed, 64),
             codes: HashMap::default(),
             touched: Vec::new(),
         }
     }
 
     fn account(&mut self, address: Address) -> Result<&mut Entry<AccountValue>, StateError> {
-        use revm::primitives::hash_map::Entry as Place;
-        let entry = match self.accounts.entry(address) {
-            Place::Occupied(place) => place.into_mut(),
-            Place::Vacant(place) => {
-                let before = self.reader.account(&address)?;
-                place.insert(Entry {
-                    before,
-                    now: before,
-                    accessed: false,
-                })
-            }
-        };
+        let reader = self.reader;
+        let entry = self
+            .accounts
+            .get_or_make(address, || reader.account(&address).map(Entry::new))?
+            .ok_or(StateError::NotInWitness(StateKey::Account(address)))?;
         if !entry.accessed {
             entry.accessed = true;
             self.touched.push(Touch::Account(address));
@@ -92,18 +96,13 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
     }
 
     fn slot(&mut self, address: Address, slot: U256) -> Result<&mut Entry<U256>, StateError> {
-        use revm::primitives::hash_map::Entry as Place;
-        let entry = match self.slots.entry((address, slot)) {
-            Place::Occupied(place) => place.into_mut(),
-            Place::Vacant(place) => {
-                let before = self.reader.storage(&address, &slot)?;
-                place.insert(Entry {
-                    before,
-                    now: before,
-                    accessed: false,
-                })
-            }
-        };
+        let reader = self.reader;
+        let entry = self
+            .slots
+            .get_or_make((slot, address), || {
+                reader.storage(&address, &slot).map(Entry::new)
+            })?
+            .ok_or_else(|| StateError::NotInWitness(StateKey::Storage(address, slot.into())))?;
         if !entry.accessed {
             entry.accessed = true;
             self.touched.push(Touch::Slot(address, slot));
@@ -207,7 +206,7 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
                     }
                 }
                 Touch::Slot(address, slot) => {
-                    if let Some(entry) = self.slots.get_mut(&(address, slot)) {
+                    if let Some(entry) = self.slots.get_mut(&(slot, address)) {
                         entry.accessed = false;
                     }
                 }
@@ -222,30 +221,21 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
 
     /// What the block changed, in no order.
     pub(crate) fn into_changes(self) -> BlockTrace {
-        let accounts = self.accounts.into_iter().filter_map(|(address, entry)| {
-            let Entry {
-                before, now: after, ..
-            } = entry;
-            (before != after).then_some(AccountChange {
-                address,
-                before,
-                after,
+        let accounts = self.accounts.iter().filter_map(|(address, entry)| {
+            (entry.before != entry.now).then_some(AccountChange {
+                address: *address,
+                before: entry.before,
+                after: entry.now,
             })
         });
-        let storage = self
-            .slots
-            .into_iter()
-            .filter_map(|((address, slot), entry)| {
-                let Entry {
-                    before, now: after, ..
-                } = entry;
-                (before != after).then_some(StorageChange {
-                    address,
-                    slot,
-                    before,
-                    after,
-                })
-            });
+        let storage = self.slots.iter().filter_map(|((slot, address), entry)| {
+            (entry.before != entry.now).then_some(StorageChange {
+                address: *address,
+                slot: *slot,
+                before: entry.before,
+                after: entry.now,
+            })
+        });
         let created_codes = self
             .codes
             .into_iter()
@@ -267,7 +257,7 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
         let slots = self.slots.iter().filter(|(_, entry)| entry.accessed);
         let accessed = accounts
             .map(|(address, _)| StateKey::Account(*address))
-            .chain(slots.map(|((address, slot), _)| StateKey::Storage(*address, (*slot).into())))
+            .chain(slots.map(|((slot, address), _)| StateKey::Storage(*address, (*slot).into())))
             .collect();
         let read_codes = self
             .codes

@@ -54,6 +54,16 @@ pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8
     *out = hash_pair(domain, left, right);
 }
 
+/// An address as words, in the machine's order of bytes: what maps compare and hash.
+#[must_use]
+pub fn address_words(address: &[u8; 20]) -> [u32; 5] {
+    let mut words = [0; 5];
+    for (word, bytes) in words.iter_mut().zip(address.as_chunks::<4>().0) {
+        *word = u32::from_ne_bytes(*bytes);
+    }
+    words
+}
+
 /// The message of [`hash_pair`], kept so that a half can be replaced.
 #[derive(Clone, Debug)]
 pub struct Pair {

@@ -310,6 +310,28 @@ unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut
     }
 }
 
+/// An address as words, in the machine's order of bytes: what maps compare and hash.
+#[must_use]
+#[inline(always)]
+pub fn address_words(address: &[u8; 20]) -> [u32; 5] {
+    let from = address.as_ptr();
+    let mut words = MaybeUninit::<[u32; 5]>::uninit();
+    let to = words.as_mut_ptr().cast::<u32>();
+    // SAFETY: 20 bytes are read and five words written, each of them.
+    unsafe {
+        if from.addr().is_multiple_of(4) {
+            for index in 0..5 {
+                // Volatile, or both branches become one that reads bytes.
+                to.add(index)
+                    .write(from.cast::<u32>().add(index).read_volatile());
+            }
+        } else {
+            core::ptr::copy_nonoverlapping(from, to.cast(), 20);
+        }
+        words.assume_init()
+    }
+}
+
 /// The message of [`hash_pair`] with the mark of its end, kept so that a half can be replaced: the
 /// domain's byte, twice 32 bytes, 0x80, and two bytes that stay zero.
 #[derive(Clone)]
