@@ -10,7 +10,7 @@ use cloister_types::{
 
 use crate::{
     domain,
-    hash::{Sha256, hash_pair, sha256},
+    hash::{Sha256, hash_pair, hash_seven, sha256},
     salt::BatchSalter,
 };
 
@@ -51,12 +51,8 @@ pub fn log_commitment(salt: &Salt, log: &LogRecord) -> B256 {
 /// Leaf of a transaction: SHA-256(0x09 ‖ the seven field commitments).
 #[must_use]
 pub fn transaction_leaf(commitments: &[B256; 7]) -> B256 {
-    let mut hasher = Sha256::new();
-    hasher.update(&[domain::TRANSACTION_LEAF]);
-    for commitment in commitments {
-        hasher.update(commitment.as_slice());
-    }
-    B256::new(hasher.finish())
+    let values = commitments.each_ref().map(|commitment| &commitment.0);
+    B256::new(hash_seven(domain::TRANSACTION_LEAF, values))
 }
 
 /// Commits to a transaction and each of its logs with the batch's salts.
@@ -65,13 +61,13 @@ pub fn commit_transaction(
     fields: &TransactionFields,
     salter: &BatchSalter,
 ) -> CommittedTransaction {
+    let mut salts = salter.transaction(&fields.hash);
     let logs: Vec<B256> = (0..)
         .zip(&fields.logs)
-        .map(|(index, log)| log_commitment(&salter.log_salt(&fields.hash, index), log))
+        .map(|(index, log)| log_commitment(&salts.log(index), log))
         .collect();
-    let commit = |field, bytes: &[u8]| {
-        field_commitment(field, &salter.field_salt(&fields.hash, field), bytes)
-    };
+    let mut commit =
+        |field, bytes: &[u8]| field_commitment(field, &salts.field(field), bytes);
     let leaf = transaction_leaf(&[
         commit(Field::Identity, &fields.identity()),
         commit(Field::Sender, fields.sender.as_slice()),

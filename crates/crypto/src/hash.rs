@@ -13,7 +13,7 @@ use native as machine;
 #[cfg(target_os = "zkvm")]
 use zkvm as machine;
 
-pub(crate) use machine::{Keyed, Sha256};
+pub(crate) use machine::{Beginning, Keyed, Sha256, hash_seven};
 
 pub use machine::{Pair, address_words, hash_pair, hash_pair_to, sha256};
 

@@ -11,7 +11,10 @@ use alloy_primitives::B256;
 use cloister_types::{BatchNumber, Field, Salt};
 use zeroize::Zeroize;
 
-use crate::{domain, hash::Keyed};
+use crate::{
+    domain,
+    hash::{Beginning, Keyed},
+};
 
 /// The chain's secret from which all salts come.
 #[derive(Clone)]
@@ -135,23 +138,38 @@ impl BatchSalter {
     /// hash 32 ‖ field u8 ‖ `0xffff_ffff`).
     #[must_use]
     pub fn field_salt(&self, transaction: &B256, field: Field) -> Salt {
-        self.transaction_salt(transaction, field, u32::MAX)
+        self.transaction(transaction).field(field)
     }
 
     /// Salt of a transaction's log: as [`Self::field_salt`] of [`Field::Logs`], with the log's
     /// position among the transaction's logs at the end.
     #[must_use]
     pub fn log_salt(&self, transaction: &B256, index: u32) -> Salt {
-        self.transaction_salt(transaction, Field::Logs, index)
+        self.transaction(transaction).log(index)
     }
 
-    fn transaction_salt(&self, transaction: &B256, field: Field, log_index: u32) -> Salt {
-        Salt::from(self.0.mac::<16>(&[
-            &[domain::FIELD_SALT],
-            transaction.as_slice(),
-            &[field.code()],
-            &log_index.to_be_bytes(),
-        ]))
+    /// Gives the salts of one transaction.
+    pub(crate) fn transaction(&self, hash: &B256) -> TransactionSalter<'_> {
+        TransactionSalter {
+            beginning: self.0.beginning(domain::FIELD_SALT, hash),
+        }
+    }
+}
+
+/// Gives the salts of one transaction. What they have in common is put together once.
+pub(crate) struct TransactionSalter<'a> {
+    beginning: Beginning<'a>,
+}
+
+impl TransactionSalter<'_> {
+    /// As [`BatchSalter::field_salt`].
+    pub(crate) fn field(&mut self, field: Field) -> Salt {
+        Salt::from(self.beginning.mac(field.code(), u32::MAX))
+    }
+
+    /// As [`BatchSalter::log_salt`].
+    pub(crate) fn log(&mut self, index: u32) -> Salt {
+        Salt::from(self.beginning.mac(Field::Logs.code(), index))
     }
 }
 

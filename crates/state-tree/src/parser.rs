@@ -50,11 +50,11 @@ struct Branch {
 }
 
 /// A place to read the next node for.
-struct Next {
-    place: Place,
-    depth: usize,
+pub(crate) struct Next {
+    pub(crate) place: Place,
+    pub(crate) depth: usize,
     /// Position after the last key that leads here; the first is the next key.
-    until: usize,
+    pub(crate) until: usize,
 }
 
 struct Parser<'a> {
@@ -135,11 +135,13 @@ impl<'a> Parser<'a> {
             (TAG_INNER, _) if at.depth < MAX_DEPTH => Ok(Err(self.inner(at, keys, node))),
             (TAG_OWN_LEAF, [key]) => {
                 let commit = LeafCommit(*self.next_hash()?);
-                self.end(at, Some((*key, commit)));
+                self.next_key = at.until;
+                self.tree.push_own(at, key, &commit);
                 Ok(Ok(Shape::Leaf))
             }
             (TAG_EMPTY, _) => {
-                self.end(at, None);
+                self.next_key = at.until;
+                self.tree.push_other(at, None);
                 Ok(Ok(Shape::Empty))
             }
             (TAG_OTHER_LEAF, [first, ..]) => {
@@ -151,7 +153,8 @@ impl<'a> Parser<'a> {
                 if keys == [key] {
                     return Err(MultiproofError::NotShortest { node });
                 }
-                self.end(at, Some((key, commit)));
+                self.next_key = at.until;
+                self.tree.push_other(at, Some((key, commit)));
                 Ok(Ok(Shape::Leaf))
             }
             (tag, _) => Err(MultiproofError::UnexpectedTag { tag, node }),
@@ -174,12 +177,6 @@ impl<'a> Parser<'a> {
             until: self.next_key + to_left.len(),
         };
         (branch, left)
-    }
-
-    /// All keys that lead to a node end there.
-    fn end(&mut self, at: &Next, leaf: Option<(LeafKey, LeafCommit)>) {
-        self.next_key = at.until;
-        self.tree.push_end(at.place, at.depth, at.until, leaf);
     }
 
     /// Reads a node beside the paths.

@@ -6,7 +6,7 @@
 
 use crate::hash::{Hash, LeafCommit, LeafKey, first_unsorted, inner_hash, leaf_hash, split};
 use crate::multiproof::{Multiproof, MultiproofError};
-use crate::parser::parse;
+use crate::parser::{Next, parse};
 use alloc::vec::Vec;
 use cloister_crypto::{
     domain,
@@ -97,6 +97,9 @@ struct End {
 #[derive(Clone, Debug)]
 enum Leaves {
     None,
+    /// Of the only key that leads here.
+    Own(LeafCommit),
+    /// Of another key, or of one of several.
     One(Change),
     /// At least two, in ascending order.
     More(Vec<Change>),
@@ -105,6 +108,7 @@ enum Leaves {
 impl Leaves {
     fn get(&self, key: &LeafKey) -> Option<&LeafCommit> {
         let leaves = match self {
+            Self::Own(commit) => return Some(commit),
             Self::None => &[],
             Self::One(leaf) => core::slice::from_ref(leaf),
             Self::More(leaves) => leaves,
@@ -116,6 +120,7 @@ impl Leaves {
     fn set(&mut self, key: &LeafKey, commit: &LeafCommit) {
         match self {
             Self::None => *self = Self::One((*key, *commit)),
+            Self::Own(old) => *old = *commit,
             Self::One((at, old)) if at == key => *old = *commit,
             Self::One(leaf) => {
                 let mut leaves = alloc::vec![*leaf, (*key, *commit)];
@@ -233,26 +238,47 @@ impl PartialTree {
             return Err(PartialTreeError::NotSorted { at });
         }
         let mut keys = self.keys.iter().enumerate();
-        let mut at = 0;
-        let mut is_changed = false;
-        for (key, commit) in changes {
-            let Some((index, _)) = keys.find(|(_, known)| *known == key) else {
-                return Err(PartialTreeError::MissingKey(*key));
-            };
-            while self.ends.get(at).is_some_and(|end| end.until <= index) {
-                if is_changed {
-                    hash_end(&mut self.nodes, &mut self.leaf, &self.ends[at]);
-                    is_changed = false;
-                }
-                at += 1;
+        let indexed = changes.iter().map(|(key, commit)| {
+            let found = keys.find(|(_, known)| *known == key);
+            let (index, _) = found.ok_or(PartialTreeError::MissingKey(*key))?;
+            Ok((index, commit))
+        });
+        let indexed: Vec<_> = indexed.collect::<Result<_, PartialTreeError>>()?;
+        self.write(indexed)
+    }
+
+    /// As [`PartialTree::update`], for changes by ascending position among [`PartialTree::keys`].
+    ///
+    /// # Errors
+    /// [`PartialTreeError`], after which the tree must not be used any more.
+    pub fn write<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = (usize, &'a LeafCommit)>,
+    ) -> Result<Hash, PartialTreeError> {
+        let Self {
+            keys,
+            nodes,
+            ends,
+            leaf,
+        } = self;
+        let mut changes = changes.into_iter().peekable();
+        // Position of the least key that may come next, and how many came.
+        let (mut least, mut count) = (0, 0);
+        for end in ends {
+            let mut last = None;
+            while let Some((index, commit)) = changes.next_if(|(index, _)| *index < end.until) {
+                let key = keys.get(index).filter(|_| index >= least);
+                let key = key.ok_or(PartialTreeError::NotSorted { at: count })?;
+                (least, count) = (index + 1, count + 1);
+                end.leaves.set(key, commit);
+                last = Some(key);
             }
-            let end = self.ends.get_mut(at);
-            let end = end.ok_or(PartialTreeError::MissingKey(*key))?;
-            end.leaves.set(key, commit);
-            is_changed = true;
+            if let Some(key) = last {
+                hash_end(nodes, leaf, end, key);
+            }
         }
-        if is_changed {
-            hash_end(&mut self.nodes, &mut self.leaf, &self.ends[at]);
+        if changes.next().is_some() {
+            return Err(PartialTreeError::MissingKey(LeafKey::default()));
         }
         self.rehash();
         Ok(self.root())
@@ -273,21 +299,25 @@ impl PartialTree {
         self.nodes[place.above].children.set(place.half, hash);
     }
 
-    /// Adds the end of the paths of all keys before `until` whose end is not known yet.
-    pub(crate) fn push_end(
-        &mut self,
-        place: Place,
-        depth: usize,
-        until: usize,
-        leaf: Option<Change>,
-    ) {
+    /// Adds the end of the path of one key, in its own leaf.
+    pub(crate) fn push_own(&mut self, at: &Next, key: &LeafKey, commit: &LeafCommit) {
+        self.push_end(at, Leaves::Own(*commit), key);
+    }
+
+    /// Adds the end of the paths of some keys, where nothing is, or the leaf of whatever key.
+    pub(crate) fn push_other(&mut self, at: &Next, leaf: Option<Change>) {
+        let leaves = leaf.map_or(Leaves::None, Leaves::One);
+        self.push_end(at, leaves, &LeafKey::default());
+    }
+
+    fn push_end(&mut self, at: &Next, leaves: Leaves, key: &LeafKey) {
         let end = End {
-            place,
-            depth,
-            until,
-            leaves: leaf.map_or(Leaves::None, Leaves::One),
+            place: at.place,
+            depth: at.depth,
+            until: at.until,
+            leaves,
         };
-        hash_end(&mut self.nodes, &mut self.leaf, &end);
+        hash_end(&mut self.nodes, &mut self.leaf, &end, key);
         self.ends.push(end);
     }
 
@@ -308,23 +338,24 @@ impl PartialTree {
     }
 }
 
-/// Puts the hash of all leaves at an end where it belongs.
-fn hash_end(nodes: &mut [Inner], pair: &mut Pair, end: &End) {
+/// Puts the hash of all leaves at an end where it belongs. `own` is the key of the end's own leaf.
+fn hash_end(nodes: &mut [Inner], pair: &mut Pair, end: &End, own: &LeafKey) {
     let node = &mut nodes[end.place.above];
     node.is_stale = end.place.above != Place::ROOT.above;
-    match &end.leaves {
+    let (key, commit) = match &end.leaves {
         // The hash of nothing is there already.
-        Leaves::None => {}
-        Leaves::One((key, commit)) => {
-            pair.set(Half::Left, &key.0);
-            pair.set(Half::Right, &commit.0);
-            node.children.set_hash(end.place.half, pair);
-        }
+        Leaves::None => return,
+        Leaves::Own(commit) => (own, commit),
+        Leaves::One((key, commit)) => (key, commit),
         Leaves::More(leaves) => {
             let hash = subtree(leaves, end.depth);
             node.children.set(end.place.half, &hash);
+            return;
         }
-    }
+    };
+    pair.set(Half::Left, &key.0);
+    pair.set(Half::Right, &commit.0);
+    node.children.set_hash(end.place.half, pair);
 }
 
 /// Hash of the subtree at a depth that has these leaves, ascending and at least one.

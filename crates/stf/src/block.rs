@@ -24,6 +24,7 @@ use crate::{
     cost::{Feature, Touched, Work, words},
     envelope::{RecoveredTx, TransactionKind, call_env},
     meter::Meter,
+    opcodes,
     overlay::Overlay,
     reject::TxRejected,
     rules::{self, HISTORY_ADDRESS},
@@ -448,7 +449,7 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
         index: u32,
         result: Ran,
     ) -> Result<&ExecutedTransaction, ExecuteError> {
-        let changed = self.evm.ctx.db_mut().commit(result.state)?;
+        let changed = self.evm.ctx.db_mut().commit(&result.state)?;
         let executed = self.record(tx, index, result.result, changed);
         self.header.gas_used = executed.cumulative_gas_used;
         self.transactions.push(executed);
@@ -645,14 +646,16 @@ pub(crate) fn evm<R: StateReader + ?Sized, W>(
     watch: W,
 ) -> Evm<'_, R, W> {
     let spec = cfg.spec;
-    Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
+    let mut evm = Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
         Overlay::new(state, seed),
         spec,
     )
     .with_cfg(cfg)
     .with_block(block)
     .with_tx(call_env())
-    .build_mainnet_with_inspector(watch)
+    .build_mainnet_with_inspector(watch);
+    opcodes::install(&mut evm.instruction);
+    evm
 }
 
 pub(crate) fn machine_error(error: EVMError<StateError, InvalidTransaction>) -> BlockError {
@@ -685,6 +688,6 @@ fn store_parent_hash<R: StateReader + ?Sized, W>(
         ));
     }
     let state = evm.finalize();
-    evm.ctx.db_mut().commit(state)?;
+    evm.ctx.db_mut().commit(&state)?;
     Ok(())
 }

@@ -237,8 +237,10 @@ pub fn execute_batch(
         salter: &salter,
     };
     let first = first.ok_or(BatchError::NoBlocks)?;
-    let prepared = assemble(&inputs, first, parent, state.leaves(&tree, &salter), transactions)?;
-    let root = tree.update(&prepared.tree_changes())?;
+    let (leaves, positions) = state.leaves(&tree, &salter);
+    let prepared = assemble(&inputs, first, parent, leaves, transactions)?;
+    let commits = prepared.leaves.iter().map(|leaf| &leaf.commit);
+    let root = tree.write(positions.into_iter().zip(commits))?;
     Ok(BatchOutput {
         batch: prepared.seal(root),
     })

@@ -52,6 +52,7 @@ pub mod execute;
 pub mod genesis;
 pub mod input;
 mod meter;
+mod opcodes;
 mod opened;
 mod overlay;
 pub mod reject;

@@ -233,19 +233,29 @@ impl<'a> OpenedState<'a> {
         Ok(())
     }
 
-    /// Leaves of every value that is not what it was before the batch, in the tree's order (SSTF-6).
-    pub(crate) fn leaves(&self, tree: &PartialTree, salter: &BatchSalter) -> Vec<LeafWrite> {
-        self.witness
-            .openings
-            .iter()
-            .zip(tree.keys())
-            .zip(&self.entries)
-            .filter(|(((key, opening), _), entry)| match opening {
+    /// Leaves of every value that is not what it was before the batch, in the tree's order (SSTF-6),
+    /// and their positions in the witness.
+    pub(crate) fn leaves(
+        &self,
+        tree: &PartialTree,
+        salter: &BatchSalter,
+    ) -> (Vec<LeafWrite>, Vec<usize>) {
+        let mut leaves = Vec::with_capacity(self.entries.len());
+        let mut positions = Vec::with_capacity(self.entries.len());
+        let openings = self.witness.openings.iter().zip(tree.keys());
+        for (position, (((key, opening), place), entry)) in
+            openings.zip(&self.entries).enumerate()
+        {
+            let is_changed = match opening {
                 Some(opening) => opening.value != entry.now,
                 None => nothing(key.kind()) != entry.now,
-            })
-            .map(|(((key, _), place), entry)| leaf_write(*key, *place, entry.now, salter))
-            .collect()
+            };
+            if is_changed {
+                leaves.push(leaf_write(*key, *place, entry.now, salter));
+                positions.push(position);
+            }
+        }
+        (leaves, positions)
     }
 }
 

@@ -6,7 +6,7 @@ use cloister_types::{AccountValue, StateKey};
 use revm::{
     Database,
     primitives::HashMap,
-    state::{Account, AccountInfo, Bytecode, EvmState},
+    state::{Account, AccountInfo, Bytecode, EvmState, EvmStorageSlot},
 };
 
 use crate::{
@@ -131,23 +131,23 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
 
     /// Makes the changes of the transaction that ran, and answers the accounts whose nonce, balance
     /// or code it changed, in ascending order.
-    pub(crate) fn commit(&mut self, state: EvmState) -> Result<Vec<Address>, StateError> {
-        let mut accounts: Vec<(Address, Account)> = state
-            .into_iter()
+    pub(crate) fn commit(&mut self, state: &EvmState) -> Result<Vec<Address>, StateError> {
+        let mut accounts: Vec<(&Address, &Account)> = state
+            .iter()
             .filter(|(_, account)| account.is_touched())
             .collect();
         accounts.sort_unstable_by_key(|(address, _)| *address);
-        let mut changed = Vec::new();
+        let mut changed = Vec::with_capacity(accounts.len());
         for (address, account) in accounts {
-            if self.commit_account(address, account)? {
-                changed.push(address);
+            if self.commit_account(*address, account)? {
+                changed.push(*address);
             }
         }
         self.touched.clear();
         Ok(changed)
     }
 
-    fn commit_account(&mut self, address: Address, account: Account) -> Result<bool, StateError> {
+    fn commit_account(&mut self, address: Address, account: &Account) -> Result<bool, StateError> {
         let destroyed = account.is_selfdestructed();
         let value = if destroyed {
             AccountValue::EMPTY
@@ -155,34 +155,33 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
             value_of(&account.info)
         };
         let entry = self.account(address)?;
-        let before = core::mem::replace(&mut entry.now, value);
-        if value.code_hash != before.code_hash
-            && value.code_hash != KECCAK256_EMPTY
-            && let Some(code) = account.info.code
-        {
-            self.create_code(value.code_hash, code);
+        let is_changed = entry.now != value;
+        if is_changed {
+            let is_other_code = value.code_hash != entry.now.code_hash;
+            entry.now = value;
+            if is_other_code
+                && value.code_hash != KECCAK256_EMPTY
+                && let Some(code) = &account.info.code
+            {
+                self.create_code(value.code_hash, code.clone());
+            }
         }
-        let mut slots: Vec<(U256, U256)> = account
+        let mut slots: Vec<(&U256, &EvmStorageSlot)> = account
             .storage
-            .into_iter()
+            .iter()
             .filter(|(_, slot)| destroyed || slot.is_changed())
-            .map(|(key, slot)| {
-                (
-                    key,
-                    if destroyed {
-                        U256::ZERO
-                    } else {
-                        slot.present_value
-                    },
-                )
-            })
             .collect();
         // The order of first touches decides nothing, but it should not depend on a hash map.
         slots.sort_unstable_by_key(|(key, _)| *key);
-        for (key, now) in slots {
-            self.slot(address, key)?.now = now;
+        for (key, slot) in slots {
+            let now = if destroyed {
+                U256::ZERO
+            } else {
+                slot.present_value
+            };
+            self.slot(address, *key)?.now = now;
         }
-        Ok(value != before)
+        Ok(is_changed)
     }
 
     /// Code that the block read stays read; whether a refused transaction looked at it before must

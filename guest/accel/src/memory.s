@@ -276,6 +276,27 @@ bcmp:
 	or	t0, a0, a1
 	andi	t0, t0, 3
 	bnez	t0, .Lcompare_bytes
+	li	t0, 16
+	bltu	a2, t0, .Lcompare_4
+.Lcompare_16:
+	lw	t1, 0(a0)
+	lw	t2, 0(a1)
+	lw	t3, 4(a0)
+	lw	t4, 4(a1)
+	bne	t1, t2, .Lcompare_last
+	lw	t1, 8(a0)
+	lw	t2, 8(a1)
+	bne	t3, t4, .Lcompare_second
+	lw	t3, 12(a0)
+	lw	t4, 12(a1)
+	bne	t1, t2, .Lcompare_third
+	bne	t3, t4, .Lcompare_fourth
+	addi	a2, a2, -16
+	addi	a0, a0, 16
+	addi	a1, a1, 16
+	bgeu	a2, t0, .Lcompare_16
+	beqz	a2, .Lcompare_equal
+.Lcompare_4:
 	li	t0, 4
 	bltu	a2, t0, .Lcompare_bytes
 .Lcompare_word:
@@ -288,6 +309,15 @@ bcmp:
 	bgeu	a2, t0, .Lcompare_word
 	beqz	a2, .Lcompare_equal
 	j	.Lcompare_byte
+.Lcompare_fourth:
+	addi	a0, a0, 4
+	addi	a1, a1, 4
+.Lcompare_third:
+	addi	a0, a0, 4
+	addi	a1, a1, 4
+.Lcompare_second:
+	addi	a0, a0, 4
+	addi	a1, a1, 4
 .Lcompare_last:
 	# The words differ: their first different byte decides.
 	li	a2, 4

@@ -49,6 +49,12 @@ pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     sha2::Sha256::digest(input).into()
 }
 
+/// SHA-256 of a domain byte and seven 32-byte values.
+#[must_use]
+pub(crate) fn hash_seven(domain: u8, values: [&[u8; 32]; 7]) -> [u8; 32] {
+    sha256(domain, &values.map(<[u8; 32]>::as_slice))
+}
+
 /// Writes [`hash_pair`] where it belongs.
 pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8; 32]) {
     *out = hash_pair(domain, left, right);
@@ -130,6 +136,39 @@ impl Keyed {
         }
         let digest: [u8; 32] = mac.finalize().into_bytes().into();
         let mut bytes = [0; BYTES];
+        for (byte, digest) in bytes.iter_mut().zip(digest) {
+            *byte = digest;
+        }
+        bytes
+    }
+
+    /// What begins with a byte and 32 bytes, with which several messages begin.
+    pub(crate) fn beginning(&self, first: u8, middle: &[u8; 32]) -> Beginning<'_> {
+        let mut mac = self.0.clone();
+        mac.update(&[first]);
+        mac.update(middle);
+        Beginning {
+            mac,
+            key: core::marker::PhantomData,
+        }
+    }
+}
+
+/// The first 33 bytes of messages of 38.
+pub(crate) struct Beginning<'a> {
+    mac: Hmac<sha2::Sha256>,
+    /// As on the proving machine, where the key is not copied.
+    key: core::marker::PhantomData<&'a Keyed>,
+}
+
+impl Beginning<'_> {
+    /// The first 16 bytes of the HMAC of a message that ends with a byte and a big-endian number.
+    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> [u8; 16] {
+        let mut mac = self.mac.clone();
+        mac.update(&[byte]);
+        mac.update(&number.to_be_bytes());
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut bytes = [0; 16];
         for (byte, digest) in bytes.iter_mut().zip(digest) {
             *byte = digest;
         }

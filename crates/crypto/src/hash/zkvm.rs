@@ -85,7 +85,7 @@ unsafe fn put_digest(words: &[u32; 8], to: *mut u8, count: usize) {
     }
 }
 
-/// A message of at most one block (16 words) or two (32).
+/// A message of at most one block (16 words), two (32) or four (64).
 struct Short<const WORDS: usize> {
     words: [u32; WORDS],
     /// Bytes in it.
@@ -155,6 +155,15 @@ impl<const WORDS: usize> Short<WORDS> {
                 self.put(b);
                 self.put(c);
             }
+            [a, b, c, d, e, f, g] => {
+                self.put(a);
+                self.put(b);
+                self.put(c);
+                self.put(d);
+                self.put(e);
+                self.put(f);
+                self.put(g);
+            }
             [a, b, c, d, rest @ ..] => {
                 self.put(a);
                 self.put(b);
@@ -177,12 +186,11 @@ impl<const WORDS: usize> Short<WORDS> {
             *self.words.get_unchecked_mut(at) |= 0x80 << shift;
             *self.words.get_unchecked_mut(WORDS - 1) = bits.to_be();
         }
-        let first = state.after(self.words.as_ptr());
-        if WORDS == 32 {
-            first.after(self.words[16..].as_ptr())
-        } else {
-            first
+        let mut state = state.after(self.words.as_ptr());
+        for block in 1..WORDS / 16 {
+            state = state.after(self.words[block * 16..].as_ptr());
         }
+        state
     }
 }
 
@@ -206,6 +214,13 @@ fn short_sha256<const WORDS: usize>(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
     message.put(&[domain]);
     message.put_all(parts);
     message.end(&INITIAL, 0).bytes()
+}
+
+/// SHA-256 of a domain byte and seven 32-byte values.
+#[must_use]
+pub(crate) fn hash_seven(domain: u8, values: [&[u8; 32]; 7]) -> [u8; 32] {
+    // 225 bytes, which end in the fourth block.
+    short_sha256::<64>(domain, &values.map(<[u8; 32]>::as_slice))
 }
 
 #[inline(never)]
@@ -446,14 +461,45 @@ impl Keyed {
     pub(crate) fn mac<const BYTES: usize>(&self, parts: &[&[u8]]) -> [u8; BYTES] {
         let mut message = Short::<16>::new();
         message.put_all(parts);
-        let inner = message.end(&self.inner, 64);
-        let mut block = [0_u32; 16];
-        for (word, digest) in block.iter_mut().zip(inner.0) {
-            *word = digest.to_be();
+        self.outer(&message.end(&self.inner, 64))
+    }
+
+    /// What begins with a byte and 32 bytes, with which several messages begin.
+    pub(crate) fn beginning(&self, first: u8, middle: &[u8; 32]) -> Beginning<'_> {
+        let mut message = Short::<16>::new();
+        message.put(&[first]);
+        message.put(middle);
+        message.words[15] = ((64 + 38) * 8_u32).to_be();
+        Beginning {
+            key: self,
+            words: message.words,
         }
+    }
+
+    #[inline(always)]
+    fn outer<const BYTES: usize>(&self, inner: &State) -> [u8; BYTES] {
+        let mut block = [0_u32; 16];
+        // SAFETY: the digest has eight words, the block more.
+        unsafe { put_digest(&inner.0, block.as_mut_ptr().cast(), 8) };
         block[8] = 0x80;
         block[15] = (96_u32 * 8).to_be();
         self.outer.after(block.as_ptr()).bytes()
+    }
+}
+
+/// The first 33 bytes of messages of 38.
+pub(crate) struct Beginning<'a> {
+    key: &'a Keyed,
+    words: [u32; 16],
+}
+
+impl Beginning<'_> {
+    /// The first 16 bytes of the HMAC of a message that ends with a byte and a big-endian number.
+    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> [u8; 16] {
+        let [a, b, c, d] = number.to_be_bytes().map(u32::from);
+        self.words[8] = self.words[8] & 0xff | u32::from(byte) << 8 | a << 16 | b << 24;
+        self.words[9] = c | d << 8 | 0x80 << 16;
+        self.key.outer(&self.key.inner.after(self.words.as_ptr()))
     }
 }
 
