@@ -99,6 +99,7 @@ impl Keyed for (LeafKey, LeafCommit) {
 }
 
 /// Splits items sorted by key, which agree up to `depth`, into those that go left and right.
+#[inline]
 pub(crate) fn split<T: Keyed>(items: &[T], depth: usize) -> (&[T], &[T]) {
     // Most often there is one item; a search would cost the guest more.
     let at = match items {

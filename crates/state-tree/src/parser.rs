@@ -15,11 +15,12 @@ pub(crate) fn parse(
     tree: &mut PartialTree,
 ) -> Result<(), MultiproofError> {
     let mut parser = Parser {
-        tags: &multiproof.tags,
-        position: 0,
-        hashes: &multiproof.hashes,
+        tags: multiproof.tags.iter(),
+        tag_count: multiproof.tags.len(),
+        hashes: multiproof.hashes.iter(),
         keys,
         next_key: 0,
+        branches: Vec::with_capacity(64),
         tree,
     };
     parser.all()?;
@@ -49,7 +50,8 @@ struct Branch {
     left: Option<Shape>,
 }
 
-/// A place to read the next node for.
+/// A place to read a node for.
+#[derive(Clone, Copy)]
 pub(crate) struct Next {
     pub(crate) place: Place,
     pub(crate) depth: usize,
@@ -59,20 +61,21 @@ pub(crate) struct Next {
 
 struct Parser<'a> {
     /// Not read yet.
-    tags: &'a [u8],
-    /// How many tags were read.
-    position: usize,
+    tags: core::slice::Iter<'a, u8>,
+    /// How many tags there are.
+    tag_count: usize,
     /// Not read yet.
-    hashes: &'a [Hash],
+    hashes: core::slice::Iter<'a, Hash>,
     keys: &'a [LeafKey],
     /// The first key whose end was not read yet.
     next_key: usize,
+    /// Inner nodes that are not read in full, from the root down.
+    branches: Vec<Branch>,
     tree: &'a mut PartialTree,
 }
 
 impl<'a> Parser<'a> {
     fn all(&mut self) -> Result<(), MultiproofError> {
-        let mut branches: Vec<Branch> = Vec::with_capacity(64);
         let mut next = Next {
             place: Place::ROOT,
             depth: 0,
@@ -81,36 +84,27 @@ impl<'a> Parser<'a> {
         loop {
             let shape = if next.until == self.next_key {
                 self.off_path(next.place)?
+            } else if let Some(shape) = self.on_path(&mut next)? {
+                shape
             } else {
-                match self.on_path(&next)? {
-                    Ok(shape) => shape,
-                    Err((branch, left)) => {
-                        branches.push(branch);
-                        next = left;
-                        continue;
-                    }
-                }
+                continue;
             };
-            match Self::right(&mut branches, shape)? {
-                Some(right) => next = right,
-                None => return Ok(()),
+            if !self.go_right(&mut next, shape)? {
+                return Ok(());
             }
         }
     }
 
-    /// After a child was read: where the next one is, if there is any.
-    fn right(
-        branches: &mut Vec<Branch>,
-        mut shape: Shape,
-    ) -> Result<Option<Next>, MultiproofError> {
-        while let Some(branch) = branches.last_mut() {
+    /// After a child was read: goes to the next one, if there is any.
+    #[inline(always)]
+    fn go_right(&mut self, next: &mut Next, mut shape: Shape) -> Result<bool, MultiproofError> {
+        while let Some(branch) = self.branches.last_mut() {
             let Some(left) = branch.left else {
                 branch.left = Some(shape);
-                return Ok(Some(Next {
-                    place: Place::of(branch.node, Half::Right),
-                    depth: branch.depth + 1,
-                    until: branch.until,
-                }));
+                next.place = Place::of(branch.node, Half::Right);
+                next.depth = branch.depth + 1;
+                next.until = branch.until;
+                return Ok(true);
             };
             // An inner node stands for two leaves at least.
             if matches!(
@@ -121,94 +115,99 @@ impl<'a> Parser<'a> {
                 return Err(MultiproofError::NotShortest { node });
             }
             shape = Shape::Other;
-            branches.pop();
+            self.branches.pop();
         }
-        Ok(None)
+        Ok(false)
     }
 
-    /// Reads a node to which at least one key leads. The error of the inner result is an inner node
-    /// with its left child, which is next.
-    fn on_path(&mut self, at: &Next) -> Result<Result<Shape, (Branch, Next)>, MultiproofError> {
-        let node = self.position;
-        let keys = self.keys.get(self.next_key..at.until).unwrap_or_default();
-        match (self.next_tag()?, keys) {
-            (TAG_INNER, _) if at.depth < MAX_DEPTH => Ok(Err(self.inner(at, keys, node))),
+    /// Reads a node to which at least one key leads. An inner node answers nothing, and its left
+    /// child is next.
+    #[inline(always)]
+    fn on_path(&mut self, next: &mut Next) -> Result<Option<Shape>, MultiproofError> {
+        let tag = self.next_tag()?;
+        if tag == TAG_INNER && next.depth < MAX_DEPTH {
+            self.inner(next);
+            return Ok(None);
+        }
+        let node = self.position();
+        let keys = self.keys.get(self.next_key..next.until).unwrap_or_default();
+        self.next_key = next.until;
+        match (tag, keys) {
             (TAG_OWN_LEAF, [key]) => {
-                let commit = LeafCommit(*self.next_hash()?);
-                self.next_key = at.until;
-                self.tree.push_own(at, key, &commit);
-                Ok(Ok(Shape::Leaf))
+                let commit = self.next_hash()?;
+                self.tree.push_own(next, key, commit);
+                Ok(Some(Shape::Leaf))
             }
             (TAG_EMPTY, _) => {
-                self.next_key = at.until;
-                self.tree.push_other(at, None);
-                Ok(Ok(Shape::Empty))
+                self.tree.push_other(next, None);
+                Ok(Some(Shape::Empty))
             }
             (TAG_OTHER_LEAF, [first, ..]) => {
                 let key = LeafKey(*self.next_hash()?);
                 let commit = LeafCommit(*self.next_hash()?);
-                if !key.shares_prefix(first, at.depth) {
+                if !key.shares_prefix(first, next.depth) {
                     return Err(MultiproofError::LeafOffPath { node });
                 }
                 if keys == [key] {
                     return Err(MultiproofError::NotShortest { node });
                 }
-                self.next_key = at.until;
-                self.tree.push_other(at, Some((key, commit)));
-                Ok(Ok(Shape::Leaf))
+                self.tree.push_other(next, Some((key, commit)));
+                Ok(Some(Shape::Leaf))
             }
             (tag, _) => Err(MultiproofError::UnexpectedTag { tag, node }),
         }
     }
 
-    fn inner(&mut self, at: &Next, keys: &[LeafKey], position: usize) -> (Branch, Next) {
-        let (to_left, _) = split(keys, at.depth);
-        let node = self.tree.push_inner(at.place);
-        let branch = Branch {
+    #[inline(always)]
+    fn inner(&mut self, next: &mut Next) {
+        let node = self.tree.push_inner(next.place);
+        self.branches.push(Branch {
             node,
-            position,
-            depth: at.depth,
-            until: at.until,
+            position: self.position(),
+            depth: next.depth,
+            until: next.until,
             left: None,
-        };
-        let left = Next {
-            place: Place::of(node, Half::Left),
-            depth: at.depth + 1,
-            until: self.next_key + to_left.len(),
-        };
-        (branch, left)
+        });
+        let keys = self.keys.get(self.next_key..next.until).unwrap_or_default();
+        next.until = self.next_key + split(keys, next.depth).0.len();
+        next.place = Place::of(node, Half::Left);
+        next.depth += 1;
     }
 
     /// Reads a node beside the paths.
+    #[inline(always)]
     fn off_path(&mut self, place: Place) -> Result<Shape, MultiproofError> {
-        let node = self.position;
         match self.next_tag()? {
             TAG_EMPTY => Ok(Shape::Empty),
             TAG_OPAQUE => {
                 let hash = self.next_hash()?;
-                if *hash == EMPTY {
+                // Found out by the first bytes, most of the time.
+                if hash[0] == 0 && *hash == EMPTY {
+                    let node = self.position();
                     return Err(MultiproofError::NotShortest { node });
                 }
                 self.tree.set_hash(place, hash);
                 Ok(Shape::Other)
             }
-            tag => Err(MultiproofError::UnexpectedTag { tag, node }),
+            tag => {
+                let node = self.position();
+                Err(MultiproofError::UnexpectedTag { tag, node })
+            }
         }
     }
 
-    fn next_tag(&mut self) -> Result<u8, MultiproofError> {
-        let (first, rest) = self.tags.split_first().ok_or(MultiproofError::Truncated)?;
-        self.tags = rest;
-        self.position += 1;
-        Ok(*first)
+    /// Position of the node whose tag was read last.
+    fn position(&self) -> usize {
+        (self.tag_count - self.tags.len()).saturating_sub(1)
     }
 
+    #[inline(always)]
+    fn next_tag(&mut self) -> Result<u8, MultiproofError> {
+        self.tags.next().copied().ok_or(MultiproofError::Truncated)
+    }
+
+    #[inline(always)]
     fn next_hash(&mut self) -> Result<&'a Hash, MultiproofError> {
-        let (first, rest) = self
-            .hashes
-            .split_first()
-            .ok_or(MultiproofError::Truncated)?;
-        self.hashes = rest;
-        Ok(first)
+        self.hashes.next().ok_or(MultiproofError::Truncated)
     }
 }

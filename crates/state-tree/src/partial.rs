@@ -300,8 +300,8 @@ impl PartialTree {
     }
 
     /// Adds the end of the path of one key, in its own leaf.
-    pub(crate) fn push_own(&mut self, at: &Next, key: &LeafKey, commit: &LeafCommit) {
-        self.push_end(at, Leaves::Own(*commit), key);
+    pub(crate) fn push_own(&mut self, at: &Next, key: &LeafKey, commit: &Hash) {
+        self.push_end(at, Leaves::Own(LeafCommit(*commit)), key);
     }
 
     /// Adds the end of the paths of some keys, where nothing is, or the leaf of whatever key.

@@ -1,7 +1,7 @@
 //! Everything that one batch's execution needs, in one byte string (frozen, version 1).
 
 use alloc::vec::Vec;
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{B256, Bytes};
 use cloister_crypto::BatchKey;
 use cloister_state_tree::{Multiproof, MultiproofError};
 use cloister_types::{
@@ -167,7 +167,13 @@ impl BatchInput {
         let opening_count = reader.count("openings", MAX_OPENINGS, LEAST_OPENING_BYTES)?;
         let mut openings = Vec::with_capacity(opening_count);
         for _ in 0..opening_count {
-            openings.push(read_opening(&mut reader)?);
+            let key = StateKey::read(&mut reader)?;
+            let opening = if reader.flag("presence of a leaf")? {
+                Some(read_opening(&mut reader, key.kind())?)
+            } else {
+                None
+            };
+            openings.push((key, opening));
         }
         let codes = read_list(
             bytes,
@@ -221,20 +227,13 @@ fn read_list(
     Ok(list)
 }
 
-fn read_opening(reader: &mut Reader<'_>) -> Result<(StateKey, Option<Opening>), DecodeError> {
-    let key = StateKey::read(reader)?;
-    if !reader.flag("presence of a leaf")? {
-        return Ok((key, None));
-    }
+#[inline(always)]
+fn read_opening(reader: &mut Reader<'_>, kind: StateKind) -> Result<Opening, DecodeError> {
     let salt = Salt::from(reader.array::<16>()?);
-    let value = match key.kind() {
-        StateKind::Account => LeafValue::Account(AccountValue::decode(
-            reader.bytes(AccountValue::ENCODED_BYTES)?,
-        )?),
-        StateKind::Storage => LeafValue::Storage(U256::from_be_bytes(reader.array::<32>()?)),
-        StateKind::Activity => LeafValue::Activity(ActivityHead::decode(
-            reader.bytes(ActivityHead::ENCODED_BYTES)?,
-        )?),
+    let value = match kind {
+        StateKind::Account => LeafValue::Account(AccountValue::read(reader)?),
+        StateKind::Storage => LeafValue::Storage(reader.u256()?),
+        StateKind::Activity => LeafValue::Activity(ActivityHead::read(reader)?),
     };
-    Ok((key, Some(Opening { salt, value })))
+    Ok(Opening { salt, value })
 }

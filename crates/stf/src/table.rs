@@ -97,7 +97,7 @@ impl Key for Address {
 
     #[inline(always)]
     fn is(&self, other: &Self) -> bool {
-        address_words(self) == address_words(other)
+        same(address_words(self), address_words(other))
     }
 }
 
@@ -114,8 +114,22 @@ impl Key for (U256, Address) {
 
     #[inline(always)]
     fn is(&self, other: &Self) -> bool {
-        self.0 == other.0 && self.1.is(&other.1)
+        let limbs = |number: &U256| number.as_limbs().map(halves);
+        same(
+            limbs(&self.0).map(|[low, _]| low),
+            limbs(&other.0).map(|[low, _]| low),
+        ) && same(
+            limbs(&self.0).map(|[_, high]| high),
+            limbs(&other.0).map(|[_, high]| high),
+        ) && self.1.is(&other.1)
     }
+}
+
+/// Whether words are equal. (The guest calls a function for the comparison of arrays.)
+#[inline(always)]
+fn same<const WORDS: usize>(one: [u32; WORDS], other: [u32; WORDS]) -> bool {
+    let differing = |all, (one, other): (&u32, &u32)| all | (one ^ other);
+    one.iter().zip(&other).fold(0, differing) == 0
 }
 
 /// Where an entry is: nothing, or its position.

@@ -95,6 +95,7 @@ impl StateKey {
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes are not such an encoding.
+    #[inline]
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let kind = reader.u8()?;
         let address = reader.address()?;
@@ -157,13 +158,22 @@ impl AccountValue {
     /// [`DecodeError`] when `bytes` is not 72 bytes long.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("account value", bytes);
-        let value = Self {
+        let value = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(value)
+    }
+
+    /// Reads [`Self::encode`] off `reader`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when fewer bytes are left.
+    #[inline]
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
             nonce: reader.u64()?,
             balance: reader.u256()?,
             code_hash: reader.b256()?,
-        };
-        reader.finish()?;
-        Ok(value)
+        })
     }
 }
 
@@ -202,12 +212,21 @@ impl ActivityHead {
     /// [`DecodeError`] when `bytes` is not 40 bytes long.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("activity value", bytes);
-        let value = Self {
-            count: reader.u64()?,
-            head: reader.b256()?,
-        };
+        let value = Self::read(&mut reader)?;
         reader.finish()?;
         Ok(value)
+    }
+
+    /// Reads [`Self::encode`] off `reader`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when fewer bytes are left.
+    #[inline]
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            count: reader.u64()?,
+            head: reader.b256()?,
+        })
     }
 }
 

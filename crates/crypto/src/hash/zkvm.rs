@@ -32,10 +32,10 @@ const TWO_BLOCKS: usize = 119;
 struct State([u32; 8]);
 
 impl State {
-    /// The state after a block of 16 words.
+    /// The state after a block of 16 words, which must be readable. It is kept where `place` says:
+    /// returned by value, it would be copied.
     #[inline(always)]
-    fn after(&self, block: *const u32) -> Self {
-        let mut next = MaybeUninit::<Self>::uninit();
+    unsafe fn after<'a>(&self, block: *const u32, place: &'a mut MaybeUninit<Self>) -> &'a Self {
         // SAFETY: the instruction reads a state of 32 bytes and a block of 64, and writes a state;
         // all three are words, as it demands.
         unsafe {
@@ -44,12 +44,12 @@ impl State {
                 opcode = const OPCODE,
                 funct3 = const SHA2_FUNCT3,
                 funct7 = const Sha2BaseFunct7::Sha256 as u8,
-                next = in(reg) next.as_mut_ptr(),
+                next = in(reg) place.as_mut_ptr(),
                 state = in(reg) self.0.as_ptr(),
                 block = in(reg) block,
                 options(nostack, preserves_flags),
             );
-            next.assume_init()
+            place.assume_init_ref()
         }
     }
 
@@ -178,7 +178,7 @@ impl<const WORDS: usize> Short<WORDS> {
 
     /// The state after the message, which follows `before` bytes that led to `state`.
     #[inline(always)]
-    fn end(&mut self, state: &State, before: usize) -> State {
+    fn end<'a>(&mut self, state: &'a State, before: usize, places: &'a mut Places) -> &'a State {
         let (at, shift) = (self.length / 4, (self.length % 4) * 8);
         let bits = ((before + self.length) as u32) * 8;
         // SAFETY: the message leaves nine bytes free.
@@ -186,11 +186,29 @@ impl<const WORDS: usize> Short<WORDS> {
             *self.words.get_unchecked_mut(at) |= 0x80 << shift;
             *self.words.get_unchecked_mut(WORDS - 1) = bits.to_be();
         }
-        let mut state = state.after(self.words.as_ptr());
-        for block in 1..WORDS / 16 {
-            state = state.after(self.words[block * 16..].as_ptr());
+        let blocks = self.words.as_ptr();
+        let Places(one, other) = places;
+        // SAFETY: there are so many blocks.
+        unsafe {
+            match WORDS {
+                16 => state.after(blocks, one),
+                32 => state.after(blocks, one).after(blocks.add(16), other),
+                _ => {
+                    let two = state.after(blocks, one).after(blocks.add(16), other);
+                    two.after(blocks.add(32), one).after(blocks.add(48), other)
+                }
+            }
         }
-        state
+    }
+}
+
+/// Where states are kept, in turns.
+struct Places(MaybeUninit<State>, MaybeUninit<State>);
+
+impl Places {
+    #[inline(always)]
+    const fn new() -> Self {
+        Self(MaybeUninit::uninit(), MaybeUninit::uninit())
     }
 }
 
@@ -213,7 +231,7 @@ fn short_sha256<const WORDS: usize>(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
     let mut message = Short::<WORDS>::new();
     message.put(&[domain]);
     message.put_all(parts);
-    message.end(&INITIAL, 0).bytes()
+    message.end(&INITIAL, 0, &mut Places::new()).bytes()
 }
 
 /// SHA-256 of a domain byte and seven 32-byte values.
@@ -317,11 +335,11 @@ unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut
             words.add(8 + index).write_volatile(carried | word << 8);
             carried = word >> 24;
         }
-        let state = INITIAL.after(words);
+        let Places(one, other) = &mut Places::new();
+        let state = INITIAL.after(words, one);
         let last = LAST.0.get().cast::<u32>();
         last.write(carried | 0x8000);
-        let state = state.after(last);
-        put_digest(&state.0, to, 8);
+        put_digest(&state.after(last, other).0, to, 8);
     }
 }
 
@@ -401,9 +419,17 @@ impl Pair {
     /// Replaces a half by the hash of another pair.
     #[inline(always)]
     pub fn set_hash(&mut self, half: Half, of: &Self) {
-        let state = of.state();
-        // SAFETY: the half has 32 bytes, from the second one on of where its words start.
-        unsafe { put_digest(&state.0, self.start(half).cast::<u8>().add(1), 8) }
+        let Places(one, other) = &mut Places::new();
+        let last = LAST.0.get().cast::<u32>();
+        // SAFETY: the pair has a block and the first word of the next. Nobody else refers to the
+        // static block, for the machine has one thread. The half has 32 bytes, from the second one
+        // on of where its words start.
+        unsafe {
+            let state = INITIAL.after(of.0.as_ptr(), one);
+            last.write(of.0[16]);
+            let state = state.after(last, other);
+            put_digest(&state.0, self.start(half).cast::<u8>().add(1), 8);
+        }
     }
 
     /// The word in whose second byte a half begins.
@@ -415,15 +441,6 @@ impl Pair {
             // SAFETY: there are 17 words.
             Half::Right => unsafe { words.add(8) },
         }
-    }
-
-    #[inline(always)]
-    fn state(&self) -> State {
-        let state = INITIAL.after(self.0.as_ptr());
-        let last = LAST.0.get().cast::<u32>();
-        // SAFETY: nobody else refers to the static block, for the machine has one thread.
-        unsafe { last.write(self.0[16]) };
-        state.after(last)
     }
 }
 
@@ -448,7 +465,8 @@ impl Keyed {
             for (word, bytes) in block.iter_mut().zip(key.as_chunks::<4>().0) {
                 *word ^= u32::from_ne_bytes(*bytes);
             }
-            INITIAL.after(block.as_ptr())
+            // SAFETY: the block has 16 words.
+            unsafe { *INITIAL.after(block.as_ptr(), &mut MaybeUninit::uninit()) }
         };
         Self {
             inner: padded(0x36),
@@ -461,7 +479,7 @@ impl Keyed {
     pub(crate) fn mac<const BYTES: usize>(&self, parts: &[&[u8]]) -> [u8; BYTES] {
         let mut message = Short::<16>::new();
         message.put_all(parts);
-        self.outer(&message.end(&self.inner, 64))
+        self.outer(message.end(&self.inner, 64, &mut Places::new()))
     }
 
     /// What begins with a byte and 32 bytes, with which several messages begin.
@@ -483,7 +501,9 @@ impl Keyed {
         unsafe { put_digest(&inner.0, block.as_mut_ptr().cast(), 8) };
         block[8] = 0x80;
         block[15] = (96_u32 * 8).to_be();
-        self.outer.after(block.as_ptr()).bytes()
+        let mut place = MaybeUninit::uninit();
+        // SAFETY: the block has 16 words.
+        unsafe { self.outer.after(block.as_ptr(), &mut place).bytes() }
     }
 }
 
@@ -499,7 +519,10 @@ impl Beginning<'_> {
         let [a, b, c, d] = number.to_be_bytes().map(u32::from);
         self.words[8] = self.words[8] & 0xff | u32::from(byte) << 8 | a << 16 | b << 24;
         self.words[9] = c | d << 8 | 0x80 << 16;
-        self.key.outer(&self.key.inner.after(self.words.as_ptr()))
+        let mut place = MaybeUninit::uninit();
+        // SAFETY: the message has 16 words.
+        let inner = unsafe { self.key.inner.after(self.words.as_ptr(), &mut place) };
+        self.key.outer(inner)
     }
 }
 
@@ -538,9 +561,15 @@ impl Sha256 {
             if fits {
                 return;
             }
-            self.state = self.state.after(self.block.as_ptr());
+            self.take_block();
             at = 0;
         }
+    }
+
+    fn take_block(&mut self) {
+        let mut place = MaybeUninit::uninit();
+        // SAFETY: the block has 16 words.
+        self.state = unsafe { *self.state.after(self.block.as_ptr(), &mut place) };
     }
 
     pub(crate) fn finish(mut self) -> [u8; 32] {
@@ -553,12 +582,13 @@ impl Sha256 {
             core::ptr::write_bytes(start.add(at + 1), 0, 63 - at);
         }
         if at >= 56 {
-            self.state = self.state.after(self.block.as_ptr());
+            self.take_block();
             self.block = [0; 16];
         }
         let bits = self.length as u64 * 8;
         self.block[14] = ((bits >> 32) as u32).to_be();
         self.block[15] = (bits as u32).to_be();
-        self.state.after(self.block.as_ptr()).bytes()
+        self.take_block();
+        self.state.bytes()
     }
 }
