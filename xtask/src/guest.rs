@@ -18,12 +18,12 @@ use crate::shell;
 pub(crate) use selftest::run as selftest;
 
 const TARGET: &str = "riscv32im-risc0-zkvm-elf";
-/// The last three let copies and fills of up to 128 bytes be plain stores, without a call.
+/// The last three let copies and fills of up to 192 bytes be plain stores, without a call.
 const FLAGS: &str = "-C passes=lower-atomic -C linker=rust-lld -C linker-flavor=ld.lld \
                      -C link-arg=--gc-sections --cfg getrandom_backend=\"custom\" \
                      -Z unstable-options -C panic=immediate-abort \
-                     -C llvm-args=-max-store-memcpy=32 -C llvm-args=-max-store-memmove=32 \
-                     -C llvm-args=-max-store-memset=32";
+                     -C llvm-args=-max-store-memcpy=48 -C llvm-args=-max-store-memmove=48 \
+                     -C llvm-args=-max-store-memset=48";
 /// Debian's linker, under the name that the compiler asks for.
 const LINKER: &str = "/usr/bin/ld.lld-19";
 /// The image that is proved now.

@@ -50,13 +50,21 @@ pub fn log_commitment(salt: &Salt, log: &LogRecord) -> B256 {
 
 /// Leaf of a transaction: SHA-256(0x09 ‖ the seven field commitments).
 #[must_use]
+#[inline]
 pub fn transaction_leaf(commitments: &[B256; 7]) -> B256 {
     let values = commitments.each_ref().map(|commitment| &commitment.0);
     B256::new(hash_seven(domain::TRANSACTION_LEAF, values))
 }
 
+/// Lies at a word's boundary, from where the guest takes words instead of bytes.
+#[repr(align(4))]
+struct Aligned<T>(T);
+
 /// Commits to a transaction and each of its logs with the batch's salts.
+// Not inlined: where the guest's program is one function, less is known of what lies at a word's
+// boundary.
 #[must_use]
+#[inline(never)]
 pub fn commit_transaction(
     fields: &TransactionFields,
     salter: &BatchSalter,
@@ -68,7 +76,7 @@ pub fn commit_transaction(
         .collect();
     let mut commit =
         |field, bytes: &[u8]| field_commitment(field, &salts.field(field), bytes);
-    let leaf = transaction_leaf(&[
+    let commitments = Aligned([
         commit(Field::Identity, &fields.identity()),
         commit(Field::Sender, fields.sender.as_slice()),
         commit(Field::Target, &fields.target()),
@@ -77,6 +85,7 @@ pub fn commit_transaction(
         commit(Field::Outcome, &fields.outcome()),
         commit(Field::Logs, &encode_log_commitments(&logs)),
     ]);
+    let leaf = transaction_leaf(&commitments.0);
     CommittedTransaction { leaf, logs }
 }
 

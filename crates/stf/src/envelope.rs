@@ -4,7 +4,7 @@
 //! encoding, so the hash of the bytes is the transaction's hash (SSTF-1). The signed payload is
 //! hashed from the bytes as received, without encoding anything again.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_rlp::{Decodable, Encodable, Header};
 use cloister_crypto::{CryptoProvider, SignatureError};
@@ -123,7 +123,8 @@ pub struct RecoveredTx {
     hash: B256,
     raw: Bytes,
     kind: TransactionKind,
-    env: TxEnv,
+    /// Apart, because it is long and is passed on more than once.
+    env: Box<TxEnv>,
 }
 
 impl RecoveredTx {
@@ -147,13 +148,13 @@ impl RecoveredTx {
 
     /// Who signed it.
     #[must_use]
-    pub const fn sender(&self) -> &Address {
+    pub fn sender(&self) -> &Address {
         &self.env.caller
     }
 
     /// Whom it calls; `None` when it creates a contract.
     #[must_use]
-    pub const fn to(&self) -> Option<&Address> {
+    pub fn to(&self) -> Option<&Address> {
         match &self.env.kind {
             TxKind::Call(to) => Some(to),
             TxKind::Create => None,
@@ -162,31 +163,31 @@ impl RecoveredTx {
 
     /// Wei sent with it.
     #[must_use]
-    pub const fn value(&self) -> &U256 {
+    pub fn value(&self) -> &U256 {
         &self.env.value
     }
 
     /// Call data, or code that creates the contract.
     #[must_use]
-    pub const fn input(&self) -> &Bytes {
+    pub fn input(&self) -> &Bytes {
         &self.env.data
     }
 
     /// The sender's count of transactions before this one.
     #[must_use]
-    pub const fn nonce(&self) -> u64 {
+    pub fn nonce(&self) -> u64 {
         self.env.nonce
     }
 
     /// Most gas that it may use.
     #[must_use]
-    pub const fn gas_limit(&self) -> u64 {
+    pub fn gas_limit(&self) -> u64 {
         self.env.gas_limit
     }
 
     /// Most wei that it pays per gas.
     #[must_use]
-    pub const fn max_fee_per_gas(&self) -> u128 {
+    pub fn max_fee_per_gas(&self) -> u128 {
         self.env.gas_price
     }
 
@@ -240,7 +241,7 @@ impl RecoveredTx {
     /// (Foundry) must work for accounts that own nothing. A priority fee above the maximum stays as
     /// it is, for the machine to refuse.
     pub(crate) fn env_at(&self, base_fee_wei: u64) -> TxEnv {
-        let mut env = self.env.clone();
+        let mut env = TxEnv::clone(&self.env);
         if base_fee_wei == 0 && env.gas_priority_fee.is_none_or(|fee| fee <= env.gas_price) {
             env.gas_price = 0;
             env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
@@ -313,7 +314,7 @@ struct Signature {
 
 struct Decoded {
     kind: TransactionKind,
-    env: TxEnv,
+    env: Box<TxEnv>,
     authorizations: Vec<SignedAuthorization>,
     signature: Signature,
     digest: B256,
@@ -348,7 +349,7 @@ fn legacy(raw: &Bytes, config: &ChainConfig) -> Result<Decoded, DecodeTxError> {
     let kind = TransactionKind::Legacy;
     let fields = whole_list(raw)?;
     let mut rest = fields;
-    let mut env = empty_env(kind);
+    let mut env = Box::new(empty_env(kind));
     env.nonce = u64::decode(&mut rest)?;
     env.gas_price = u128::decode(&mut rest)?;
     env.gas_limit = u64::decode(&mut rest)?;
@@ -400,7 +401,7 @@ fn typed(
     let (kind_byte, body) = raw.split_first().ok_or(alloy_rlp::Error::InputTooShort)?;
     let fields = whole_list(body)?;
     let mut rest = fields;
-    let mut env = empty_env(kind);
+    let mut env = Box::new(empty_env(kind));
     let chain_id = u64::decode(&mut rest)?;
     check_chain(chain_id, config)?;
     env.chain_id = Some(chain_id);

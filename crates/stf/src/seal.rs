@@ -239,8 +239,11 @@ pub fn log_addresses(log: &LogRecord) -> Vec<Address> {
 }
 
 fn address_in_topic(topic: &B256) -> Option<Address> {
-    let value = U256::from_be_bytes(topic.0);
-    let form_of_address = value.bit_len() <= 160 && value > U256::from(0xffff);
+    // The last two bytes decide nothing: up to 0xffff is no address.
+    let (zeros, rest) = topic.0.split_first_chunk::<12>()?;
+    let (above, _) = rest.split_first_chunk::<18>()?;
+    let form_of_address =
+        zeros.iter().all(|byte| *byte == 0) && above.iter().any(|byte| *byte != 0);
     form_of_address.then(|| Address::from_word(*topic))
 }
 

@@ -236,6 +236,7 @@ fn short_sha256<const WORDS: usize>(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
 
 /// SHA-256 of a domain byte and seven 32-byte values.
 #[must_use]
+#[inline(always)]
 pub(crate) fn hash_seven(domain: u8, values: [&[u8; 32]; 7]) -> [u8; 32] {
     // 225 bytes, which end in the fourth block.
     short_sha256::<64>(domain, &values.map(<[u8; 32]>::as_slice))
@@ -515,6 +516,7 @@ pub(crate) struct Beginning<'a> {
 
 impl Beginning<'_> {
     /// The first 16 bytes of the HMAC of a message that ends with a byte and a big-endian number.
+    #[inline(never)]
     pub(crate) fn mac(&mut self, byte: u8, number: u32) -> [u8; 16] {
         let [a, b, c, d] = number.to_be_bytes().map(u32::from);
         self.words[8] = self.words[8] & 0xff | u32::from(byte) << 8 | a << 16 | b << 24;
