@@ -3,13 +3,15 @@
 
 use alloy_primitives::U256;
 use revm::{
-    bytecode::opcode::SWAP1,
+    bytecode::opcode::{SHL, SHR, SWAP1},
     handler::instructions::EthInstructions,
     interpreter::{
         Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult,
         interpreter::EthInterpreter,
     },
 };
+
+use crate::table::halves;
 
 /// Replaces revm's implementations; what they cost stays.
 pub(crate) fn install<H: Host>(instructions: &mut EthInstructions<EthInterpreter, H>) {
@@ -36,6 +38,12 @@ pub(crate) fn install<H: Host>(instructions: &mut EthInstructions<EthInterpreter
     for (place, swap) in places.zip(swaps) {
         *place = Instruction::new(swap);
     }
+    if let Some(place) = table.get_mut(usize::from(SHL)) {
+        *place = Instruction::new(shl);
+    }
+    if let Some(place) = table.get_mut(usize::from(SHR)) {
+        *place = Instruction::new(shr);
+    }
 }
 
 /// SWAP1 to SWAP16. revm exchanges the values four bytes at a time, in a loop.
@@ -53,4 +61,129 @@ fn swap<const N: usize, H: Host>(
     *top = U256::from_limbs([w, x, y, z]);
     *other = U256::from_limbs([a, b, c, d]);
     Ok(())
+}
+
+/// SHL (EIP-145).
+fn shl<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
+    shift(context, |words, by, bits| {
+        let (mut shifted, mut carried) = ([0; WORDS], 0);
+        for (to, word) in shifted.iter_mut().skip(by).zip(words) {
+            *to = word << bits | carried;
+            // In two steps, because a word cannot be shifted by all of its bits.
+            carried = word >> 1 >> (31 ^ bits);
+        }
+        shifted
+    })
+}
+
+/// SHR (EIP-145).
+fn shr<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
+    shift(context, |words, by, bits| {
+        let (mut shifted, mut carried) = ([0; WORDS], 0);
+        for (to, word) in shifted.iter_mut().rev().skip(by).zip(words.iter().rev()) {
+            *to = word >> bits | carried;
+            carried = word << 1 << (31 ^ bits);
+        }
+        shifted
+    })
+}
+
+/// Words of the machine in a value.
+const WORDS: usize = 8;
+
+/// Replaces the two topmost values by the second, shifted by the first: by whole words and by bits,
+/// fewer than 32. revm shifts words of 64 bits, each by several instructions.
+#[inline(always)]
+fn shift<H: Host>(
+    context: InstructionContext<'_, H, EthInterpreter>,
+    by_words_and_bits: impl FnOnce([u32; WORDS], usize, u32) -> [u32; WORDS],
+) -> InstructionExecResult {
+    let stack = context.interpreter.stack.data_mut();
+    let Some([value, by]) = stack.last_chunk_mut::<2>() else {
+        return Err(InstructionResult::StackUnderflow);
+    };
+    *value = match u8::try_from(*by) {
+        Ok(by) => {
+            let [a, b, c, d] = value.as_limbs().map(halves);
+            let words = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]];
+            let bits = u32::from(by) & 31;
+            let [a, b, c, d, e, f, g, h] = by_words_and_bits(words, usize::from(by >> 5), bits);
+            let whole = |low, high| u64::from(low) | u64::from(high) << 32;
+            U256::from_limbs([whole(a, b), whole(c, d), whole(e, f), whole(g, h)])
+        }
+        Err(_) => U256::ZERO,
+    };
+    stack.pop();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use revm::{
+        bytecode::Bytecode,
+        interpreter::{
+            InputsImpl, Interpreter, SharedMemory, host::DummyHost, instruction_table,
+            interpreter::ExtBytecode,
+        },
+        primitives::hardfork::SpecId,
+    };
+    use std::vec::Vec;
+
+    /// What is on the stack after an opcode, by our implementations or revm's.
+    fn ran(ours: bool, code: u8, stack: &[U256]) -> Result<Vec<U256>, InstructionResult> {
+        let spec = SpecId::OSAKA;
+        let mut instructions = EthInstructions::<EthInterpreter, DummyHost>::new(
+            instruction_table(),
+            [0; 256],
+            spec,
+        );
+        if ours {
+            install(&mut instructions);
+        }
+        let mut interpreter = Interpreter::<EthInterpreter>::new(
+            SharedMemory::new(),
+            ExtBytecode::new(Bytecode::new_legacy([code].into())),
+            InputsImpl::default(),
+            false,
+            spec,
+            u64::MAX,
+        );
+        for value in stack {
+            assert!(interpreter.stack.push(*value));
+        }
+        let mut host = DummyHost::new(spec);
+        let table = instructions.instruction_table();
+        interpreter.step(table, instructions.gas_table(), &mut host)?;
+        Ok(interpreter.stack.data().clone())
+    }
+
+    fn value() -> impl Strategy<Value = U256> {
+        prop_oneof![
+            any::<[u64; 4]>().prop_map(U256::from_limbs),
+            (0..300_u64).prop_map(U256::from),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn opcodes_do_what_revms_do(
+            code in prop_oneof![Just(SHL), Just(SHR), SWAP1..=SWAP1 + 15],
+            stack in prop::collection::vec(value(), 0..20),
+        ) {
+            prop_assert_eq!(ran(true, code, &stack), ran(false, code, &stack));
+        }
+    }
+
+    #[test]
+    fn shifts_by_every_number_of_bits() {
+        let value = U256::from_be_bytes([0xa5; 32]);
+        for code in [SHL, SHR] {
+            for bits in 0..260_u64 {
+                let stack = [value, U256::from(bits)];
+                assert_eq!(ran(true, code, &stack), ran(false, code, &stack), "{bits}");
+            }
+        }
+    }
 }

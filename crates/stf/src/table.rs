@@ -79,7 +79,7 @@ impl core::fmt::Debug for Seed {
     clippy::cast_possible_truncation,
     reason = "the halves are meant"
 )]
-const fn halves(number: u64) -> [u32; 2] {
+pub(crate) const fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
