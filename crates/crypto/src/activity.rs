@@ -74,8 +74,7 @@ pub fn commit_transaction(
         .zip(&fields.logs)
         .map(|(index, log)| log_commitment(&salts.log(index), log))
         .collect();
-    let mut commit =
-        |field, bytes: &[u8]| field_commitment(field, &salts.field(field), bytes);
+    let mut commit = |field, bytes: &[u8]| field_commitment(field, &salts.field(field), bytes);
     let commitments = Aligned([
         commit(Field::Identity, &fields.identity()),
         commit(Field::Sender, fields.sender.as_slice()),

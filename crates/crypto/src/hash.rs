@@ -51,7 +51,10 @@ mod tests {
         let mut pair = Pair::new(2);
         pair.set(Half::Right, &[4; 32]);
         pair.set(Half::Left, &[3; 32]);
-        assert_eq!([Half::Left, Half::Right].map(|half| pair.get(half)), [[3; 32], [4; 32]]);
+        assert_eq!(
+            [Half::Left, Half::Right].map(|half| pair.get(half)),
+            [[3; 32], [4; 32]]
+        );
         let mut above = Pair::new(7);
         above.set_hash(Half::Right, &pair);
         assert_eq!(above.get(Half::Right), hash_pair(2, &[3; 32], &[4; 32]));

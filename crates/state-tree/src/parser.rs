@@ -1,4 +1,8 @@
 //! Reads a multiproof into a partial tree.
+#![expect(
+    clippy::inline_always,
+    reason = "the guest pays for calls, thousands of times in a batch"
+)]
 
 use crate::hash::{EMPTY, Hash, LeafCommit, LeafKey, MAX_DEPTH, split};
 use crate::multiproof::{

@@ -166,10 +166,7 @@ impl PartialTree {
     ///
     /// # Errors
     /// As [`PartialTree::new`].
-    pub fn with_keys(
-        multiproof: &Multiproof,
-        keys: Vec<LeafKey>,
-    ) -> Result<Self, MultiproofError> {
+    pub fn with_keys(multiproof: &Multiproof, keys: Vec<LeafKey>) -> Result<Self, MultiproofError> {
         if let Some(at) = first_unsorted(&keys) {
             return Err(MultiproofError::KeysNotSorted { at });
         }
@@ -265,15 +262,15 @@ impl PartialTree {
         // Position of the least key that may come next, and how many came.
         let (mut least, mut count) = (0, 0);
         for end in ends {
-            let mut last = None;
+            let mut written = None;
             while let Some((index, commit)) = changes.next_if(|(index, _)| *index < end.until) {
                 let key = keys.get(index).filter(|_| index >= least);
                 let key = key.ok_or(PartialTreeError::NotSorted { at: count })?;
                 (least, count) = (index + 1, count + 1);
                 end.leaves.set(key, commit);
-                last = Some(key);
+                written = Some(key);
             }
-            if let Some(key) = last {
+            if let Some(key) = written {
                 hash_end(nodes, leaf, end, key);
             }
         }

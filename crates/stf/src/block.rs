@@ -646,14 +646,15 @@ pub(crate) fn evm<R: StateReader + ?Sized, W>(
     watch: W,
 ) -> Evm<'_, R, W> {
     let spec = cfg.spec;
-    let mut evm = Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
-        Overlay::new(state, seed),
-        spec,
-    )
-    .with_cfg(cfg)
-    .with_block(block)
-    .with_tx(call_env())
-    .build_mainnet_with_inspector(watch);
+    let mut evm =
+        Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
+            Overlay::new(state, seed),
+            spec,
+        )
+        .with_cfg(cfg)
+        .with_block(block)
+        .with_tx(call_env())
+        .build_mainnet_with_inspector(watch);
     opcodes::install(&mut evm.instruction);
     evm
 }

@@ -216,14 +216,13 @@ pub fn execute_batch(
         for tx in &executed {
             let committed = commit_transaction(&tx.fields, &salter);
             // Not a loop: the guest takes many more steps from one entry of the chain to the next.
-            activity_entries(&tx.fields.logs, &tx.concerned, &committed).try_for_each(
-                |(address, entry)| {
+            activity_entries(&tx.fields.logs, &tx.concerned, &committed)
+                .try_for_each(|(address, entry)| {
                     let chain = state.chain(&address)?;
                     *chain = append(chain, &entry);
                     Ok(())
-                },
-            )
-            .map_err(SealError::State)?;
+                })
+                .map_err(SealError::State)?;
             transactions.push(committed);
         }
         parent = Parent {

@@ -227,6 +227,10 @@ fn read_list(
     Ok(list)
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "the guest would copy what it returns more than once"
+)]
 #[inline(always)]
 fn read_opening(reader: &mut Reader<'_>, kind: StateKind) -> Result<Opening, DecodeError> {
     let salt = Salt::from(reader.array::<16>()?);

@@ -1,5 +1,13 @@
 //! Opcodes that the guest executes in fewer instructions than revm's own: the same results, by other
 //! means. The sequencer executes them too, so that there is one implementation.
+#![expect(
+    clippy::inline_always,
+    reason = "one function for both directions, but no call"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the form that revm's table takes"
+)]
 
 use alloy_primitives::U256;
 use revm::{
@@ -57,9 +65,10 @@ fn swap<const N: usize, H: Host>(
     let Some(other) = below.len().checked_sub(N).and_then(|at| below.get_mut(at)) else {
         return Err(InstructionResult::StackUnderflow);
     };
-    let ([a, b, c, d], [w, x, y, z]) = (*top.as_limbs(), *other.as_limbs());
-    *top = U256::from_limbs([w, x, y, z]);
-    *other = U256::from_limbs([a, b, c, d]);
+    // As limbs, which the compiler keeps in registers.
+    let (one, another) = (*top.as_limbs(), *other.as_limbs());
+    *top = U256::from_limbs(another);
+    *other = U256::from_limbs(one);
     Ok(())
 }
 
@@ -68,9 +77,9 @@ fn shl<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> Instructi
     shift(context, |words, by, bits| {
         let (mut shifted, mut carried) = ([0; WORDS], 0);
         for (to, word) in shifted.iter_mut().skip(by).zip(words) {
-            *to = word << bits | carried;
+            *to = word.wrapping_shl(bits) | carried;
             // In two steps, because a word cannot be shifted by all of its bits.
-            carried = word >> 1 >> (31 ^ bits);
+            carried = (word >> 1).wrapping_shr(31 ^ bits);
         }
         shifted
     })
@@ -81,8 +90,8 @@ fn shr<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> Instructi
     shift(context, |words, by, bits| {
         let (mut shifted, mut carried) = ([0; WORDS], 0);
         for (to, word) in shifted.iter_mut().rev().skip(by).zip(words.iter().rev()) {
-            *to = word >> bits | carried;
-            carried = word << 1 << (31 ^ bits);
+            *to = word.wrapping_shr(bits) | carried;
+            carried = (word << 1).wrapping_shl(31 ^ bits);
         }
         shifted
     })
@@ -104,12 +113,18 @@ fn shift<H: Host>(
     };
     *value = match u8::try_from(*by) {
         Ok(by) => {
-            let [a, b, c, d] = value.as_limbs().map(halves);
-            let words = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]];
+            let [first, second, third, fourth] = value.as_limbs().map(halves);
+            let words = [
+                first[0], first[1], second[0], second[1], third[0], third[1], fourth[0], fourth[1],
+            ];
             let bits = u32::from(by) & 31;
-            let [a, b, c, d, e, f, g, h] = by_words_and_bits(words, usize::from(by >> 5), bits);
-            let whole = |low, high| u64::from(low) | u64::from(high) << 32;
-            U256::from_limbs([whole(a, b), whole(c, d), whole(e, f), whole(g, h)])
+            let shifted = by_words_and_bits(words, usize::from(by >> 5), bits);
+            let whole = |[low, high]: [u32; 2]| u64::from(low) | u64::from(high) << 32;
+            let mut limbs = [0; 4];
+            for (limb, pair) in limbs.iter_mut().zip(shifted.as_chunks::<2>().0) {
+                *limb = whole(*pair);
+            }
+            U256::from_limbs(limbs)
         }
         Err(_) => U256::ZERO,
     };
@@ -134,11 +149,8 @@ mod tests {
     /// What is on the stack after an opcode, by our implementations or revm's.
     fn ran(ours: bool, code: u8, stack: &[U256]) -> Result<Vec<U256>, InstructionResult> {
         let spec = SpecId::OSAKA;
-        let mut instructions = EthInstructions::<EthInterpreter, DummyHost>::new(
-            instruction_table(),
-            [0; 256],
-            spec,
-        );
+        let mut instructions =
+            EthInstructions::<EthInterpreter, DummyHost>::new(instruction_table(), [0; 256], spec);
         if ours {
             install(&mut instructions);
         }

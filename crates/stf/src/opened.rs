@@ -243,8 +243,7 @@ impl<'a> OpenedState<'a> {
         let mut leaves = Vec::with_capacity(self.entries.len());
         let mut positions = Vec::with_capacity(self.entries.len());
         let openings = self.witness.openings.iter().zip(tree.keys());
-        for (position, (((key, opening), place), entry)) in
-            openings.zip(&self.entries).enumerate()
+        for (position, (((key, opening), place), entry)) in openings.zip(&self.entries).enumerate()
         {
             let is_changed = match opening {
                 Some(opening) => opening.value != entry.now,

@@ -3,6 +3,10 @@
 //! Whoever sends transactions chooses the keys, so where a key lies must depend on numbers that the
 //! sender does not know, or a batch could be made slow with keys that all meet at one place. Entries
 //! are never removed and stay in the order in which they came.
+#![expect(
+    clippy::inline_always,
+    reason = "the guest pays for calls; inlined, the lengths of keys are known"
+)]
 
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256, map::DefaultHashBuilder};
@@ -25,7 +29,7 @@ impl Seed {
         Self::new(DefaultHashBuilder::default().hash_one(0_u8))
     }
 
-    /// Numbers that follow from one: the generator SplitMix64.
+    /// Numbers that follow from one: the generator `SplitMix64`.
     pub(crate) fn new(mut state: u64) -> Self {
         let mut next = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -105,11 +109,11 @@ impl Key for Address {
 impl Key for (U256, Address) {
     #[inline(always)]
     fn hash(&self, seed: &Seed) -> u32 {
-        let [a, b, c, d, e] = address_words(&self.1);
-        let [w, x, y, z] = self.0.as_limbs().map(halves);
-        seed.hash([
-            a, b, c, d, e, w[0], w[1], x[0], x[1], y[0], y[1], z[0], z[1],
-        ])
+        let mut words = [0; NUMBERS - 1];
+        let (of_address, of_slot) = words.split_at_mut(5);
+        of_address.copy_from_slice(&address_words(&self.1));
+        of_slot.copy_from_slice(self.0.as_limbs().map(halves).as_flattened());
+        seed.hash(words)
     }
 
     #[inline(always)]
@@ -229,10 +233,7 @@ impl<K: Key, V> Table<K, V> {
                 self.push(at, hash, key, value)
             }
         };
-        Ok(self
-            .entries
-            .get_mut(position)
-            .map(|entry| &mut entry.value))
+        Ok(self.entries.get_mut(position).map(|entry| &mut entry.value))
     }
 
     /// Gives a key a value, in place of an earlier one if there is one.
@@ -324,7 +325,10 @@ mod tests {
         assert_eq!(table.get_or_make(one, || Err::<u8, _>("none")), Err("none"));
         assert_eq!(table.len(), 0);
         let mut five = 5;
-        assert_eq!(table.get_or_make(one, || Ok::<_, ()>(5)), Ok(Some(&mut five)));
+        assert_eq!(
+            table.get_or_make(one, || Ok::<_, ()>(5)),
+            Ok(Some(&mut five))
+        );
         assert_eq!(table.get_or_make(one, || Err("none")), Ok(Some(&mut five)));
     }
 
