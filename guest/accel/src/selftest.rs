@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, U256, keccak256};
 use cloister_crypto::{
     BatchKey, BatchSalter, CryptoProvider,
-    hash::{hash_pair, plain_sha256, sha256},
+    hash::{Half, Pair, hash_pair, plain_sha256, sha256},
 };
 use revm::precompile::Crypto;
 
@@ -53,6 +53,17 @@ fn hashes(results: &mut Results, provider: &impl Crypto) {
             let left = bytes[start..].first_chunk().unwrap_or(&[0; 32]);
             let right = bytes[40 + other..].first_chunk().unwrap_or(&[0; 32]);
             results.add(&hash_pair(9, left, right));
+            let mut pair = Pair::new(9);
+            pair.set(Half::Left, left);
+            pair.set(Half::Right, right);
+            let mut above = Pair::new(10);
+            above.set(Half::Right, left);
+            above.set_hash(Half::Left, &pair);
+            results.add(&above.get(Half::Left));
+            above.set_hash(Half::Right, &pair);
+            pair.set_hash(Half::Left, &above);
+            results.add(&pair.get(Half::Left));
+            results.add(&pair.get(Half::Right));
             let salter = BatchSalter::new(&BatchKey::new(*left));
             results.add(salter.leaf_salt(right).as_bytes());
             results.add(salter.log_salt(&B256::new(*right), 5).as_bytes());
