@@ -10,7 +10,13 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const CONTRACTS = ["ERC1967Proxy", "Rollup", "TimelockController", "VerifierRouter"];
+const CONTRACTS = [
+  "ERC1967Proxy",
+  "Rollup",
+  "TimelockController",
+  "VerifierRouter",
+  "WrapVerifier",
+];
 const CODE_LIMIT_BYTES = 24_576; // EIP-170
 const here = import.meta.dirname;
 const check = process.argv.includes("--check");

@@ -58,6 +58,13 @@ library Circuit {
         }
     }
 
+    /// @notice 2^log.
+    function size(uint256 log) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := shl(log, 1)
+        }
+    }
+
     /// @notice A part that the header points to: its address in memory and its length.
     function part(uint256 image, uint256 place)
         internal
@@ -103,9 +110,9 @@ library Circuit {
             let count := mload(parts)
             for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
                 let source := mload(add(parts, shl(5, i)))
-                let size := sub(extcodesize(source), 1)
-                extcodecopy(source, pointer, 1, size)
-                pointer := add(pointer, size)
+                let length := sub(extcodesize(source), 1)
+                extcodecopy(source, pointer, 1, length)
+                pointer := add(pointer, length)
             }
             mstore(0x40, and(add(pointer, 63), not(31)))
         }

@@ -136,7 +136,7 @@ library Constraints {
     }
 
     function _log2(uint256 count) private pure returns (uint256 log) {
-        while (1 << log < count) ++log;
+        while (Circuit.size(log) < count) ++log;
     }
 
     /// @dev Runs the program from the address `step` to the next table's end. Steps have eight
@@ -171,7 +171,7 @@ library Constraints {
                 let left := mload(add(slots, and(shr(203, code), 0x1fffe0)))
                 switch shr(248, code)
                 case 3 {
-                    // `multiply`, without the call.
+                    // `multiply`, without the call; so below.
                     let right := mload(add(slots, and(shr(187, code), 0x1fffe0)))
                     let low := mulmod(left, and(right, LANES_16_), X5_)
                     left := mulmod(left, and(shr(16, right), LANES_16_), X5_)
@@ -207,7 +207,24 @@ library Constraints {
                         add(and(left, LANES_31_), mul(and(shr(31, left), LANES_16_), 0x7ffffff))
                     )
                 }
-                case 4 { folded := add(multiply(challenge, folded), left) }
+                case 4 {
+                    let low := mulmod(challenge, and(folded, LANES_16_), X5_)
+                    folded := mulmod(challenge, and(shr(16, folded), LANES_17_), X5_)
+                    folded := add(
+                        folded,
+                        sub(
+                            add(and(shr(16, low), LANES_35_), LANES_P_),
+                            mul(and(low, LANES_16_), 30720)
+                        )
+                    )
+                    folded := add(
+                        left,
+                        sub(
+                            add(and(shr(27, folded), LANES_24_), LANES_P_),
+                            mul(and(folded, LANES_27_), 15)
+                        )
+                    )
+                }
                 case 5 {
                     let end := add(step, and(shr(191, code), 0x1fffe))
                     let message := 0

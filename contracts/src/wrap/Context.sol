@@ -27,7 +27,7 @@ library Context {
     }
 
     function caps(uint256 image) internal pure returns (uint256) {
-        return last(image) + (1 << Circuit.number(image, Circuit.LOG_FINAL));
+        return last(image) + Circuit.size(Circuit.number(image, Circuit.LOG_FINAL));
     }
 
     function positions(uint256 image) internal pure returns (uint256) {
@@ -60,7 +60,8 @@ library Context {
         }
     }
 
-    /// @notice Copies a context from the call.
+    /// @notice Copies a context from the call. Its hash must have been a session's, so that its
+    /// length is right.
     function copy(uint256 image, bytes calldata data) internal pure returns (uint256 context) {
         context = create(image);
         assembly ("memory-safe") {

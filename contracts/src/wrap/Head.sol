@@ -87,7 +87,7 @@ library Head {
         Transcript.State memory transcript = reader.transcript;
         uint256 image = reader.image;
         uint256 caps = Context.caps(image);
-        uint256 size = 1 << Circuit.number(image, Circuit.LOG_CAP);
+        uint256 size = Circuit.size(Circuit.number(image, Circuit.LOG_CAP));
         (uint256 seed, uint256 length) = Circuit.part(image, Circuit.BATCH_SEED);
         transcript.absorb(seed, length);
         _cap(reader, head, caps + size);
@@ -108,7 +108,7 @@ library Head {
 
     /// @dev Absorbs a commitment and keeps it.
     function _cap(Reader memory reader, bytes calldata head, uint256 place) private pure {
-        uint256 bytes_ = 32 << Circuit.number(reader.image, Circuit.LOG_CAP);
+        uint256 bytes_ = 32 * Circuit.size(Circuit.number(reader.image, Circuit.LOG_CAP));
         uint256 pointer = reader.transcript.absorb(head, reader.from, bytes_);
         uint256 to = reader.context + (place << 5);
         assembly ("memory-safe") {
@@ -198,7 +198,7 @@ library Head {
         Transcript.State memory transcript = reader.transcript;
         (uint256 seed, uint256 length) = Circuit.part(image, Circuit.FOLD_SEED);
         transcript.absorb(seed, length);
-        uint256 size = 1 << Circuit.number(image, Circuit.LOG_CAP);
+        uint256 size = Circuit.size(Circuit.number(image, Circuit.LOG_CAP));
         uint256 count = Circuit.number(image, Circuit.FOLDS);
         uint256 place = Context.challenges(image);
         for (uint256 i = 0; i < count; ++i) {
@@ -206,7 +206,7 @@ library Head {
             _grind(reader, Circuit.FOLD_GRINDING, head);
             Context.set(reader.context, place + i, transcript.challenge());
         }
-        count = 1 << Circuit.number(image, Circuit.LOG_FINAL);
+        count = Circuit.size(Circuit.number(image, Circuit.LOG_FINAL));
         uint256 pointer = transcript.absorb(head, reader.from, 20 * count);
         reader.from += 20 * count;
         place = Context.last(image);
@@ -221,7 +221,7 @@ library Head {
     function _positions(Reader memory reader) private pure {
         uint256 first = Context.positions(reader.image);
         uint256 count = Circuit.number(reader.image, Circuit.QUERIES);
-        uint256 mask = (1 << Circuit.number(reader.image, Circuit.LEVELS)) - 1;
+        uint256 mask = Circuit.size(Circuit.number(reader.image, Circuit.LEVELS)) - 1;
         for (uint256 i = 0; i < count; ++i) {
             uint256 position = reader.transcript.draw() & mask;
             uint256 pointer = i;

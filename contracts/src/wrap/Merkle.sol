@@ -37,9 +37,13 @@ library Merkle {
         _dropEqual(walk);
         for (uint256 level = 1; level <= walk.levels; ++level) {
             from = _climb(walk, data, from);
+            uint256 left = walk.joinLevels.length;
             for (uint256 i = 0; i < walk.joinLevels.length; ++i) {
                 if (walk.joinLevels[i] == level) _join(walk, walk.joinDigests[i]);
+                if (walk.joinLevels[i] <= level) --left;
             }
+            // When all have joined nothing needs to agree any more.
+            if (left == 0 && walk.joinDigests.length != 0) walk.joinDigests = new uint256[](0);
         }
         for (uint256 i = 0; i < walk.count; ++i) {
             uint256 place = _word(walk.places, i);
@@ -74,43 +78,46 @@ library Merkle {
         pure
         returns (uint256)
     {
-        uint256 places = walk.places;
-        uint256 digests = walk.digests;
-        uint256 count = walk.count;
-        uint256 kept = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 met = 0;
-            if (kept != i) _moveJoins(walk, i, kept);
-            assembly ("memory-safe") {
-                let entry := shl(5, i)
-                let place := mload(add(places, entry))
-                let side := shl(5, and(place, 1))
-                mstore(side, mload(add(digests, entry)))
-                // The next entry is the neighbour if it exists and is this place with its last bit
-                // set; places ascend, so the neighbour of an odd one has been passed.
-                entry := add(entry, 32)
-                switch and(lt(add(i, 1), count), eq(mload(add(places, entry)), xor(place, 1)))
-                case 1 {
-                    met := 1
-                    mstore(xor(side, 32), mload(add(digests, entry)))
+        unchecked {
+            uint256 places = walk.places;
+            uint256 digests = walk.digests;
+            uint256 count = walk.count;
+            uint256 joins = walk.joinDigests.length;
+            uint256 kept = 0;
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 met = 0;
+                if (kept != i && joins != 0) _moveJoins(walk, i, kept);
+                assembly ("memory-safe") {
+                    let entry := shl(5, i)
+                    let place := mload(add(places, entry))
+                    let side := shl(5, and(place, 1))
+                    mstore(side, mload(add(digests, entry)))
+                    // The next entry is the neighbour if it exists and is this place with its last bit
+                    // set; places ascend, so the neighbour of an odd one has been passed.
+                    entry := add(entry, 32)
+                    switch and(lt(add(i, 1), count), eq(mload(add(places, entry)), xor(place, 1)))
+                    case 1 {
+                        met := 1
+                        mstore(xor(side, 32), mload(add(digests, entry)))
+                    }
+                    default {
+                        mstore(xor(side, 32), calldataload(add(data.offset, from)))
+                        from := add(from, 32)
+                    }
+                    entry := shl(5, kept)
+                    mstore(add(places, entry), shr(1, place))
+                    mstore(add(digests, entry), keccak256(0, 64))
                 }
-                default {
-                    mstore(xor(side, 32), calldataload(add(data.offset, from)))
-                    from := add(from, 32)
+                if (met != 0) {
+                    ++i;
+                    if (joins != 0) _sameJoins(walk, kept, i);
                 }
-                entry := shl(5, kept)
-                mstore(add(places, entry), shr(1, place))
-                mstore(add(digests, entry), keccak256(0, 64))
+                ++kept;
             }
-            if (met != 0) {
-                ++i;
-                _sameJoins(walk, kept, i);
-            }
-            ++kept;
+            walk.count = kept;
+            if (from > data.length) revert BadSiblings();
+            return from;
         }
-        walk.count = kept;
-        if (from > data.length) revert BadSiblings();
-        return from;
     }
 
     /// @dev Hashes every node with the row that joins. What has joined need not agree any more.

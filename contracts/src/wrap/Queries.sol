@@ -16,6 +16,19 @@ library Queries {
     /// @notice Folding does not end at the last polynomial.
     error NotFolded();
 
+    // Assembly takes no constants of another library; these are Extension's.
+    uint256 private constant ONE_ = 134213359;
+    uint256 private constant X5_ =
+        0x7ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe;
+    uint256 private constant LANES_16_ = 0xffff000000001fffe000000003fffc000000007fff800000000ffff;
+    uint256 private constant LANES_24_ =
+        0xffffff0000001fffffe0000003fffffc0000007fffff8000000ffffff;
+    uint256 private constant LANES_27_ =
+        0x7ffffff000000ffffffe000001ffffffc000003ffffff8000007ffffff;
+    uint256 private constant LANES_35_ =
+        0x7ffffffff0000ffffffffe0001ffffffffc0003ffffffff80007ffffffff;
+    uint256 private constant LANES_P_ =
+        0x7800000100000f000000200001e000000400003c0000008000078000001;
     /// @dev Commitments to values: random, trace, quotient, buses.
     uint256 private constant COMMITMENTS = 4;
 
@@ -133,12 +146,12 @@ library Queries {
     /// @dev The table of powers.
     function _powers(uint256 challenge, uint256 count) private pure returns (uint256 table) {
         table = _allocate(2 * count);
-        uint256 end = table + (count << 6);
-        uint256 power = Extension.ONE;
-        for (uint256 pointer = table; pointer != end; pointer += 64) {
-            assembly ("memory-safe") {
+        assembly ("memory-safe") {
+            let power := ONE_
+            for { let end := add(table, shl(6, count)) } lt(table, end) { table := add(table, 64) }
+            {
                 mstore(
-                    pointer,
+                    table,
                     or(
                         and(power, 0x7ffffffffffff),
                         or(
@@ -148,11 +161,25 @@ library Queries {
                     )
                 )
                 mstore(
-                    add(pointer, 32),
+                    add(table, 32),
                     or(and(shr(153, power), 0x7ffffffffffff), shl(128, shr(204, power)))
                 )
+                // {Extension-mul}, without the call.
+                let low := mulmod(power, and(challenge, LANES_16_), X5_)
+                power := mulmod(power, and(shr(16, challenge), LANES_16_), X5_)
+                power := add(
+                    power,
+                    sub(
+                        add(and(shr(16, low), LANES_35_), LANES_P_),
+                        mul(and(low, LANES_16_), 30720)
+                    )
+                )
+                power := sub(
+                    add(and(shr(27, power), LANES_24_), LANES_P_),
+                    mul(and(power, LANES_27_), 15)
+                )
             }
-            power = Extension.mul(power, challenge);
+            table := sub(table, shl(6, count))
         }
     }
 
@@ -208,30 +235,32 @@ library Queries {
 
     /// @dev Hashes a query's rows and combines them for each table.
     function _combine(Range memory range, uint256 query, bytes calldata data) private pure {
-        uint256 tables = Circuit.number(range.image, Circuit.TABLES);
-        for (uint256 table = 0; table < tables; ++table) {
-            _set(range.combined, table, 0);
-            _set(range.next, table, 0);
-        }
-        for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
-            for (uint256 table = tables; table != 0;) {
-                --table;
-                uint256 sum = _row(range, query, commitment, table, data);
-                uint256 weights = range.weights + ((8 * table + 2 * commitment) << 5);
-                _gather(range.combined, table, sum, _get(weights, 0));
-                if (commitment & 1 != 0) _gather(range.next, table, sum, _get(weights, 1));
+        unchecked {
+            uint256 tables = Circuit.number(range.image, Circuit.TABLES);
+            for (uint256 table = 0; table < tables; ++table) {
+                _set(range.combined, table, 0);
+                _set(range.next, table, 0);
             }
-        }
-        for (uint256 table = 0; table < tables; ++table) {
-            uint256 place = Context.SUMS + 2 * table;
-            uint256 inverses = range.inverses + ((2 * (query * tables + table)) << 5);
-            uint256 here =
-                Extension.sub(Context.get(range.context, place), _get(range.combined, table));
-            uint256 there =
-                Extension.sub(Context.get(range.context, place + 1), _get(range.next, table));
-            here = Extension.mul(here, _get(inverses, 0));
-            there = Extension.mul(there, _get(inverses, 1));
-            _set(range.combined, table, Extension.add(here, there));
+            for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {
+                for (uint256 table = tables; table != 0;) {
+                    --table;
+                    uint256 sum = _row(range, query, commitment, table, data);
+                    uint256 weights = range.weights + ((8 * table + 2 * commitment) << 5);
+                    _gather(range.combined, table, sum, _get(weights, 0));
+                    if (commitment & 1 != 0) _gather(range.next, table, sum, _get(weights, 1));
+                }
+            }
+            for (uint256 table = 0; table < tables; ++table) {
+                uint256 place = Context.SUMS + 2 * table;
+                uint256 inverses = range.inverses + ((2 * (query * tables + table)) << 5);
+                uint256 here =
+                    Extension.sub(Context.get(range.context, place), _get(range.combined, table));
+                uint256 there =
+                    Extension.sub(Context.get(range.context, place + 1), _get(range.next, table));
+                here = Extension.mul(here, _get(inverses, 0));
+                there = Extension.mul(there, _get(inverses, 1));
+                _set(range.combined, table, Extension.add(here, there));
+            }
         }
     }
 
@@ -249,20 +278,22 @@ library Queries {
         uint256 table,
         bytes calldata data
     ) private pure returns (uint256) {
-        (uint256 width, uint256 matrices) = _matrices(range.image, commitment, table);
-        uint256 digest = _take(range, 4 * matrices * (width + Circuit.SALT), data);
-        uint256 tables = Circuit.number(range.image, Circuit.TABLES);
-        _set(range.rows, (commitment * tables + table) * range.count + query, digest);
-        uint256 low = 0;
-        uint256 high = 0;
-        uint256 row = range.scratch;
-        uint256 power = range.powers;
-        for (uint256 matrix = 0; matrix < matrices; ++matrix) {
-            (low, high) = _dot(low, high, row, width, power);
-            row += 4 * (width + Circuit.SALT);
-            power += width << 6;
+        unchecked {
+            (uint256 width, uint256 matrices) = _matrices(range.image, commitment, table);
+            uint256 digest = _take(range, 4 * matrices * (width + Circuit.SALT), data);
+            uint256 tables = Circuit.number(range.image, Circuit.TABLES);
+            _set(range.rows, (commitment * tables + table) * range.count + query, digest);
+            uint256 low = 0;
+            uint256 high = 0;
+            uint256 row = range.scratch;
+            uint256 power = range.powers;
+            for (uint256 matrix = 0; matrix < matrices; ++matrix) {
+                (low, high) = _dot(low, high, row, width, power);
+                row += 4 * (width + Circuit.SALT);
+                power += width << 6;
+            }
+            return _narrow(low, high);
         }
-        return _narrow(low, high);
     }
 
     /// @dev A commitment's matrices for a table: their width, and how many.
@@ -276,14 +307,14 @@ library Queries {
         return (Circuit.DEGREE + Circuit.MASKS, commitment == 0 ? 1 : Circuit.chunks(image, table));
     }
 
-    /// @dev Copies the call's next bytes to the scratch, with zeros behind them; their digest.
+    /// @dev Copies the call's next bytes to the scratch, with zeros behind them; their digest. That
+    /// there are as many shows at the query's first fold, which comes after.
     function _take(Range memory range, uint256 length, bytes calldata data)
         private
         pure
         returns (uint256 digest)
     {
         uint256 from = range.from;
-        if (from + length > data.length) revert Transcript.BadLength();
         range.from = from + length;
         uint256 scratch = range.scratch;
         assembly ("memory-safe") {
@@ -300,7 +331,7 @@ library Queries {
         pure
         returns (uint256, uint256)
     {
-        uint256 bad = 0;
+        uint256 bad;
         assembly ("memory-safe") {
             // Eight numbers from little-endian to big-endian.
             function turn(word) -> turned {
@@ -339,6 +370,10 @@ library Queries {
                 )
             }
             let end := add(row, shl(2, width))
+            // The salt, and what stands behind it; zeros in its place until the row is done.
+            let salt := mload(end)
+            bad := tooLarge(turn(salt))
+            mstore(end, 0)
             for {} lt(row, end) { row := add(row, 32) } {
                 let word := mload(row)
                 // As in `turn` and `tooLarge`, without the calls.
@@ -372,11 +407,6 @@ library Queries {
                         0x07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff07ffffff
                     )
                 )
-                // No more of the last word than belongs to the row.
-                if gt(add(row, 32), end) {
-                    let rest := shl(3, sub(add(row, 32), end))
-                    word := shl(rest, shr(rest, word))
-                }
                 {
                     let v0 := shr(224, word)
                     let v1 := and(shr(192, word), 0xffffffff)
@@ -419,8 +449,7 @@ library Queries {
                 }
                 power := add(power, 512)
             }
-            // The salt, and what stands behind it.
-            bad := or(bad, tooLarge(turn(mload(end))))
+            mstore(end, salt)
         }
         if (bad & 0x8000000080000000800000008000000080000000800000008000000080000000 != 0) {
             revert Extension.NotCanonical();
@@ -457,29 +486,31 @@ library Queries {
 
     /// @dev Folds a query from the highest table down and compares with the last polynomial.
     function _fold(Range memory range, uint256 query, bytes calldata data) private pure {
-        uint256 image = range.image;
-        Chain memory chain;
-        chain.position = _position(range, query);
-        chain.table = Circuit.number(image, Circuit.TABLES) - 1;
-        chain.value = _get(range.combined, chain.table);
-        chain.levels = Circuit.number(image, Circuit.LEVELS);
-        uint256 folds = Circuit.number(image, Circuit.FOLDS);
-        for (uint256 fold = 0; fold < folds; ++fold) {
-            uint256 log = Circuit.logArity(image, fold);
-            _set(range.folded, fold * range.count + query, _foldRow(range, chain, log, data));
-            chain.position >>= log;
-            chain.levels -= log;
-            uint256 challenge = Context.get(range.context, Context.challenges(image) + fold);
-            challenge = _interpolate(range, chain, log, challenge);
-            if (chain.table != 0 && _levels(image, chain.table - 1) == chain.levels) {
-                --chain.table;
-                chain.value = Extension.add(
-                    chain.value, Extension.mul(_get(range.combined, chain.table), challenge)
-                );
+        unchecked {
+            uint256 image = range.image;
+            Chain memory chain;
+            chain.position = _position(range, query);
+            chain.table = Circuit.number(image, Circuit.TABLES) - 1;
+            chain.value = _get(range.combined, chain.table);
+            chain.levels = Circuit.number(image, Circuit.LEVELS);
+            uint256 folds = Circuit.number(image, Circuit.FOLDS);
+            for (uint256 fold = 0; fold < folds; ++fold) {
+                uint256 log = Circuit.logArity(image, fold);
+                _set(range.folded, fold * range.count + query, _foldRow(range, chain, log, data));
+                chain.position >>= log;
+                chain.levels -= log;
+                uint256 challenge = Context.get(range.context, Context.challenges(image) + fold);
+                challenge = _interpolate(range, chain, log, challenge);
+                if (chain.table != 0 && _levels(image, chain.table - 1) == chain.levels) {
+                    --chain.table;
+                    chain.value = Extension.add(
+                        chain.value, Extension.mul(_get(range.combined, chain.table), challenge)
+                    );
+                }
             }
+            uint256 expected = _last(range, chain.position);
+            if (Extension.reduce(Extension.sub(chain.value, expected)) != 0) revert NotFolded();
         }
-        uint256 expected = _last(range, chain.position);
-        if (Extension.reduce(Extension.sub(chain.value, expected)) != 0) revert NotFolded();
     }
 
     /// @dev The last polynomial where the position leads, as it is hashed.
@@ -487,7 +518,7 @@ library Queries {
         uint256 log = Circuit.number(range.image, Circuit.LOG_FINAL);
         uint256 place = Context.last(range.image);
         uint256 x = Extension.scalar(Roots.product(range.roots, 1, position));
-        for (uint256 i = 1 << log; i != 0; --i) {
+        for (uint256 i = Circuit.size(log); i != 0; --i) {
             value =
                 Extension.add(Extension.mul(value, x), Context.get(range.context, place + i - 1));
         }
@@ -500,31 +531,38 @@ library Queries {
         pure
         returns (uint256 digest)
     {
-        uint256 arity = 1 << log;
-        uint256 own = chain.position & (arity - 1);
-        uint256 length = 20 * (arity - 1) + 4 * Circuit.SALT;
-        uint256 from = range.from;
-        if (from + length > data.length) revert Transcript.BadLength();
-        range.from = from + length;
-        uint256 row = range.scratch;
-        uint256 written = Extension.write(chain.value);
-        assembly ("memory-safe") {
-            let before := mul(20, own)
-            calldatacopy(row, add(data.offset, from), before)
-            mstore(add(row, before), written)
-            calldatacopy(
-                add(row, add(before, 20)),
-                add(data.offset, add(from, before)),
-                sub(length, before)
-            )
-            mstore(add(row, add(length, 20)), 0)
-            digest := keccak256(row, add(length, 20))
+        unchecked {
+            uint256 arity = Circuit.size(log);
+            uint256 own = chain.position & (arity - 1);
+            uint256 length = 20 * (arity - 1) + 4 * Circuit.SALT;
+            uint256 from = range.from;
+            if (from + length > data.length) revert Transcript.BadLength();
+            range.from = from + length;
+            uint256 row = range.scratch;
+            uint256 written = Extension.write(chain.value);
+            assembly ("memory-safe") {
+                let before := mul(20, own)
+                calldatacopy(row, add(data.offset, from), before)
+                mstore(add(row, before), written)
+                calldatacopy(
+                    add(row, add(before, 20)),
+                    add(data.offset, add(from, before)),
+                    sub(length, before)
+                )
+                mstore(add(row, add(length, 20)), 0)
+                digest := keccak256(row, add(length, 20))
+            }
+            uint256[8] memory values = chain.values;
+            for (uint256 i = 0; i != 32 * arity; i += 32) {
+                uint256 element = Extension.read(row);
+                assembly ("memory-safe") {
+                    mstore(add(values, i), element)
+                    row := add(row, 20)
+                }
+            }
+            // The salt's numbers, and zero, must be canonical, too.
+            Extension.read(row);
         }
-        for (uint256 i = 0; i < arity; ++i) {
-            chain.values[i] = Extension.read(row + 20 * i);
-        }
-        // The salt's numbers, and zero, must be canonical, too.
-        Extension.read(row + 20 * arity);
     }
 
     /// @dev The value at the challenge of the polynomial through a row's values, by halving: with
@@ -536,25 +574,37 @@ library Queries {
         pure
         returns (uint256)
     {
-        uint256[8] memory values = chain.values;
-        uint256 start = Roots.inverseProduct(range.roots, log + 1, chain.position);
-        for (uint256 left = log; left != 0; --left) {
-            uint256 factor = Extension.mul(challenge, Extension.scalar(start));
-            uint256 pairs = 1 << (left - 1);
-            for (uint256 i = 0; i < pairs; ++i) {
-                uint256 y = values[2 * i];
-                uint256 z = values[2 * i + 1];
-                uint256 turn = i == 0 ? factor : Extension.mul(factor, range.turns[i]);
-                values[i] =
-                    Extension.add(Extension.add(y, z), Extension.mul(Extension.sub(y, z), turn));
+        unchecked {
+            uint256[8] memory values = chain.values;
+            uint256[4] memory turns = range.turns;
+            uint256 start = Roots.inverseProduct(range.roots, log + 1, chain.position);
+            for (uint256 pairs = 16 * Circuit.size(log); pairs != 16; pairs >>= 1) {
+                uint256 factor = Extension.mul(challenge, Extension.scalar(start));
+                for (uint256 i = 0; i != pairs; i += 32) {
+                    uint256 y;
+                    uint256 z;
+                    uint256 turn;
+                    assembly ("memory-safe") {
+                        let pair := add(values, shl(1, i))
+                        y := mload(pair)
+                        z := mload(add(pair, 32))
+                        turn := mload(add(turns, i))
+                    }
+                    turn = i == 0 ? factor : Extension.mul(factor, turn);
+                    turn = Extension.mul(Extension.sub(y, z), turn);
+                    y = Extension.add(Extension.add(y, z), turn);
+                    assembly ("memory-safe") {
+                        mstore(add(values, i), y)
+                    }
+                }
+                challenge = Extension.mul(challenge, challenge);
+                start = mulmod(start, start, Extension.P);
             }
-            challenge = Extension.mul(challenge, challenge);
-            start = mulmod(start, start, Extension.P);
+            // The halves, all at once: 1/2^log is (p - 1)/2^log times -1.
+            uint256 half = Extension.P - ((Extension.P - 1) >> log);
+            chain.value = Extension.mul(values[0], Extension.scalar(half));
+            return challenge;
         }
-        // The halves, all at once: 1/2^log is (p - 1)/2^log times -1.
-        uint256 half = Extension.P - ((Extension.P - 1) >> log);
-        chain.value = Extension.mul(values[0], Extension.scalar(half));
-        return challenge;
     }
 
     /// @dev Checks all rows' digests against the commitments.
@@ -594,7 +644,7 @@ library Queries {
         uint256 logCap = Circuit.number(image, Circuit.LOG_CAP);
         walk.levels = Circuit.number(image, Circuit.LEVELS) - shift - logCap;
         walk.cap = range.context + ((Context.caps(image) + (tree << logCap)) << 5);
-        walk.caps = 1 << logCap;
+        walk.caps = Circuit.size(logCap);
         walk.count = range.count;
         walk.places = _allocate(range.count);
         for (uint256 query = 0; query < range.count; ++query) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Circuit} from "./Circuit.sol";
 import {Extension} from "./Extension.sol";
 
 /// @title The Fiat-Shamir transcript: Keccak-256 over all that was absorbed, chained
@@ -97,7 +98,7 @@ library Transcript {
         if (value >= Extension.P) revert Extension.NotCanonical();
         if (state.left == 0) _flush(state);
         absorb(state, data, from, 4);
-        if (draw(state) & ((1 << bits) - 1) != 0) revert BadGrinding();
+        if (draw(state) & (Circuit.size(bits) - 1) != 0) revert BadGrinding();
     }
 
     function _flush(State memory state) private pure {

@@ -54,7 +54,7 @@ contract WrapVerifier is IVerifier {
     error NotRouter(address caller);
     /// @notice No such session; it may have been completed.
     error NoSession();
-    /// @notice The context is not of this circuit, or not of this statement.
+    /// @notice The session's context is of another statement.
     error BadContext();
     /// @notice Queries that the circuit's proofs do not have.
     error BadRange(uint256 first, uint256 count);
@@ -91,7 +91,7 @@ contract WrapVerifier is IVerifier {
         programCommitment = bytes32(Circuit.number(image, Circuit.PROGRAM));
         machineCommitment = bytes32(Circuit.number(image, Circuit.MACHINE));
         _headerWords = Circuit.headerWords(image);
-        _allQueries = (1 << queries) - 1;
+        _allQueries = Circuit.size(queries) - 1;
         _parts = parts;
     }
 
@@ -121,7 +121,7 @@ contract WrapVerifier is IVerifier {
         uint256 progress = _sessions[id];
         if (progress == 0) revert NoSession();
         uint256 image = Circuit.loadHeader(_parts[0], _headerWords);
-        uint256 copy = _context(image, context);
+        uint256 copy = Context.copy(image, context);
         _sessions[id] = progress | _queries(image, copy, first, count, queries);
     }
 
@@ -152,7 +152,7 @@ contract WrapVerifier is IVerifier {
             if (progress == 0) revert NoSession();
             delete _sessions[id];
             image = Circuit.loadHeader(_parts[0], _headerWords);
-            context = _context(image, parts.context);
+            context = Context.copy(image, parts.context);
             uint256 statement = uint256(keccak256(abi.encodePacked(batchHashes)));
             if (Context.get(context, Context.STATEMENT) != statement) revert BadContext();
         }
@@ -205,12 +205,6 @@ contract WrapVerifier is IVerifier {
         }
     }
 
-    /// @dev Copies a context to memory.
-    function _context(uint256 image, bytes calldata context) private pure returns (uint256) {
-        if (context.length != Context.words(image) << 5) revert BadContext();
-        return Context.copy(image, context);
-    }
-
     /// @dev Checks queries; a bit for each.
     function _queries(
         uint256 image,
@@ -222,6 +216,6 @@ contract WrapVerifier is IVerifier {
         uint256 all = Circuit.number(image, Circuit.QUERIES);
         if (count == 0 || first >= all || count > all - first) revert BadRange(first, count);
         Queries.check(image, context, first, count, queries);
-        return ((1 << count) - 1) << first;
+        return (Circuit.size(count) - 1) << first;
     }
 }

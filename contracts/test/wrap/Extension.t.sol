@@ -96,9 +96,7 @@ contract ExtensionTest is Test {
         for (uint256 i = 0; i < n; ++i) {
             power = Extension.mul(power, element);
         }
-        eq(
-            Extension.reduce(Extension.power(element, n)), Extension.reduce(power), "power"
-        );
+        eq(Extension.reduce(Extension.power(element, n)), Extension.reduce(power), "power");
     }
 
     function test_fuzz_writes_what_it_reads(uint32[5] calldata a) external view {
@@ -112,8 +110,7 @@ contract ExtensionTest is Test {
     }
 
     function test_refuses_numbers_that_are_not_canonical() external {
-        uint32[4] memory bad =
-            [uint32(P), uint32(P) + 1, uint32(1) << 31, type(uint32).max];
+        uint32[4] memory bad = [uint32(P), uint32(P) + 1, uint32(1) << 31, type(uint32).max];
         for (uint256 i = 0; i < 5; ++i) {
             for (uint256 j = 0; j < bad.length; ++j) {
                 bytes memory written = new bytes(20);
@@ -215,6 +212,6 @@ contract ExtensionTest is Test {
     }
 
     function power2(uint256 n) private pure returns (uint256) {
-        return (1 << n) % P;
+        return (2 ** n) % P;
     }
 }

@@ -43,7 +43,7 @@ contract WrapMutationsTest is WrapFixture {
         // A step that meets every byte of a number.
         for (uint256 i = 0; i < data.length; i += 5) {
             bytes1 kept = data[i];
-            data[i] = kept ^ bytes1(uint8(1 << (i % 8)));
+            data[i] = kept ^ bytes1(uint8(2 ** (i % 8)));
             fails(whole(publicBytes, data));
             data[i] = kept;
         }
@@ -53,18 +53,38 @@ contract WrapMutationsTest is WrapFixture {
         bytes memory data = queries;
         for (uint256 i = 0; i < data.length; i += 5) {
             bytes1 kept = data[i];
-            data[i] = kept ^ bytes1(uint8(1 << (i % 8)));
+            data[i] = kept ^ bytes1(uint8(2 ** (i % 8)));
             fails(ranged(context, data));
             data[i] = kept;
+        }
+    }
+
+    /// @dev A sample of changes of a real batch's proof.
+    function test_refuses_changes_of_a_real_proof() external {
+        Harness real = new Harness(realParts(read("real.image")));
+        bytes memory public_ = read("real.public");
+        bytes memory data = read("real.head");
+        bytes memory fixed_ = real.head(public_, data);
+        for (uint256 i = 7; i < data.length; i += 1999) {
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
+            fails(outcome(real, free(), abi.encodeCall(real.head, (public_, data))));
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
+        }
+        data = read("real.queries1");
+        real.queries(fixed_, 17, 16, data);
+        for (uint256 i = 7; i < data.length; i += 4999) {
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
+            fails(outcome(real, free(), abi.encodeCall(real.queries, (fixed_, 17, 16, data))));
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
         }
     }
 
     function test_refuses_other_public_bytes() external view {
         bytes memory data = publicBytes;
         for (uint256 i = 0; i < data.length; ++i) {
-            data[i] ^= bytes1(uint8(1 << (i % 8)));
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
             fails(whole(data, head));
-            data[i] ^= bytes1(uint8(1 << (i % 8)));
+            data[i] ^= bytes1(uint8(2 ** (i % 8)));
         }
         eq(whole(bytes.concat(data, hex"00"), head), Transcript.BadLength.selector);
         eq(whole(slice(data, 0, 31), head), Transcript.BadLength.selector);
@@ -109,6 +129,29 @@ contract WrapMutationsTest is WrapFixture {
                 eq(whole(publicBytes, data), Extension.NotCanonical.selector);
                 subModulus(data, i);
             }
+        }
+    }
+
+    /// @dev Proofs of false traces, true in all else: only the constraints tell.
+    function test_refuses_constraints_that_do_not_hold() external {
+        string[2] memory names = ["sample.false-low.head", "sample.false-high.head"];
+        for (uint256 table = 0; table < 2; ++table) {
+            bytes memory data = read(names[table]);
+            vm.expectRevert(abi.encodeWithSelector(Constraints.NotSatisfied.selector, table));
+            harness.head(publicBytes, data);
+        }
+    }
+
+    /// @dev The last polynomial is hashed into the challenges only; here it changes after them.
+    function test_refuses_another_last_polynomial() external view {
+        bytes memory data = context;
+        uint256 last = 11 * 32;
+        // Bits of the five numbers, 31 each.
+        for (uint256 i = 0; i < 155; ++i) {
+            uint256 bit = 51 * (i / 31) + i % 31;
+            data[last + 31 - bit / 8] ^= bytes1(uint8(2 ** (bit % 8)));
+            eq(ranged(data, queries), Queries.NotFolded.selector);
+            data[last + 31 - bit / 8] ^= bytes1(uint8(2 ** (bit % 8)));
         }
     }
 
@@ -157,10 +200,10 @@ contract WrapMutationsTest is WrapFixture {
     function fails(bytes4 reason) private pure {
         bool known = reason == Extension.NotCanonical.selector
             || reason == Transcript.BadGrinding.selector || reason == Head.Unbalanced.selector
-            || reason == Constraints.NotSatisfied.selector
-            || reason == Queries.NotFolded.selector || reason == Merkle.NotCommitted.selector
-            || reason == Merkle.BadSiblings.selector || reason == Merkle.Inconsistent.selector
-            || reason == Transcript.BadLength.selector || reason == Extension.NoInverse.selector;
+            || reason == Constraints.NotSatisfied.selector || reason == Queries.NotFolded.selector
+            || reason == Merkle.NotCommitted.selector || reason == Merkle.BadSiblings.selector
+            || reason == Merkle.Inconsistent.selector || reason == Transcript.BadLength.selector
+            || reason == Extension.NoInverse.selector;
         yes(known, "refused with an error of the verifier's");
     }
 
@@ -170,16 +213,12 @@ contract WrapMutationsTest is WrapFixture {
 
     /// @dev Why a whole proof is refused.
     function whole(bytes memory publics, bytes memory data) private view returns (bytes4) {
-        return outcome(
-            free(), abi.encodeCall(harness.whole, (publics, data, queries))
-        );
+        return outcome(harness, free(), abi.encodeCall(harness.whole, (publics, data, queries)));
     }
 
     /// @dev Why queries are refused.
     function ranged(bytes memory words, bytes memory data) private view returns (bytes4) {
-        return outcome(
-            free(), abi.encodeCall(harness.queries, (words, 0, QUERIES, data))
-        );
+        return outcome(harness, free(), abi.encodeCall(harness.queries, (words, 0, QUERIES, data)));
     }
 
     function free() private pure returns (uint256 pointer) {
@@ -189,8 +228,12 @@ contract WrapMutationsTest is WrapFixture {
     }
 
     /// @dev Thousands of calls would fill the memory: what a call took is given back.
-    function outcome(uint256 pointer, bytes memory call) private view returns (bytes4 reason) {
-        (bool good, bytes memory data) = address(harness).staticcall(call);
+    function outcome(Harness target, uint256 pointer, bytes memory call)
+        private
+        view
+        returns (bytes4 reason)
+    {
+        (bool good, bytes memory data) = address(target).staticcall(call);
         yes(!good, "refused");
         yes(data.length >= 4, "with a reason");
         reason = bytes4(data);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import {VerifierRouter} from "../../src/VerifierRouter.sol";
 import {IVerifier} from "../../src/interfaces/IVerifier.sol";
+import {IVerifierRouter} from "../../src/interfaces/IVerifierRouter.sol";
 import {WrapVerifier} from "../../src/wrap/WrapVerifier.sol";
 import {WrapFixture} from "./WrapFixture.sol";
 
@@ -35,6 +37,24 @@ contract WrapSessionTest is WrapFixture {
         (bool begun, uint256 checked) = verifier.session(CONSUMER, SUBMITTER, keccak256(context));
         yes(begun && checked == 15, "all checked");
         accepts(abi.encode("", context, 0, 0, ""));
+    }
+
+    /// @dev The real router in between, which knows only that it is a verifier.
+    function test_answers_the_routers_question() external {
+        VerifierRouter router = new VerifierRouter(address(this), address(0));
+        WrapVerifier behind = deployFor(address(router));
+        router.addVerifier(1, address(behind));
+        vm.prank(SUBMITTER);
+        behind.begin(CONSUMER, batchHashes, head);
+        bytes memory proof = abi.encode("", context, 0, QUERIES, queries);
+        vm.prank(CONSUMER);
+        router.verify(1, SUBMITTER, batchHashes, proof);
+        vm.prank(CONSUMER);
+        vm.expectRevert(abi.encodeWithSelector(WrapVerifier.NoSession.selector));
+        router.verify(1, SUBMITTER, batchHashes, proof);
+        router.freezeVerifier(1);
+        vm.expectRevert(abi.encodeWithSelector(IVerifierRouter.FrozenVerifier.selector, 1));
+        router.verify(1, SUBMITTER, batchHashes, proof);
     }
 
     function test_refuses_a_session_twice() external {
@@ -157,6 +177,15 @@ contract WrapSessionTest is WrapFixture {
         parts[0] = store(image);
         vm.expectRevert(abi.encodeWithSelector(WrapVerifier.BadImage.selector));
         new WrapVerifier(ROUTER, parts, keccak256(read("sample.image")));
+    }
+
+    /// @dev Code that could be called could destroy itself on some chains.
+    function test_refuses_an_image_whose_code_can_be_called() external {
+        bytes memory image = read("sample.image");
+        address[] memory parts = new address[](1);
+        parts[0] = storeCode(bytes.concat(hex"60", image));
+        vm.expectRevert(abi.encodeWithSelector(WrapVerifier.BadImage.selector));
+        new WrapVerifier(ROUTER, parts, keccak256(image));
     }
 
     function test_names_the_program_and_the_machine() external view {

@@ -11,6 +11,8 @@ abstract contract WrapFixture is Test {
     address internal constant CONSUMER = address(0xc0115);
     address internal constant SUBMITTER = address(0x5ab1);
     uint256 internal constant QUERIES = 4;
+    /// @dev EIP-170.
+    uint256 internal constant CODE_BYTES = 24_576;
 
     WrapVerifier internal verifier;
     bytes32[] internal batchHashes;
@@ -18,16 +20,29 @@ abstract contract WrapFixture is Test {
     bytes internal queries;
 
     function deploy() internal {
-        bytes memory image = read("sample.image");
-        // Two parts, so that the seam is tested.
-        address[] memory parts = new address[](2);
-        uint256 cut = 5000;
-        parts[0] = store(slice(image, 0, cut));
-        parts[1] = store(slice(image, cut, image.length));
-        verifier = new WrapVerifier(ROUTER, parts, keccak256(image));
+        verifier = deployFor(ROUTER);
         batchHashes.push(bytes32(read("sample.public")));
         head = read("sample.head");
         queries = read("sample.queries");
+    }
+
+    /// @dev The image in two parts, so that the seam is tested.
+    function deployFor(address router) internal returns (WrapVerifier) {
+        bytes memory image = read("sample.image");
+        address[] memory parts = new address[](2);
+        parts[0] = store(slice(image, 0, 5000));
+        parts[1] = store(slice(image, 5000, image.length));
+        return new WrapVerifier(router, parts, keccak256(image));
+    }
+
+    /// @dev The image of the real circuit, in as many contracts as it takes.
+    function realParts(bytes memory image) internal returns (address[] memory parts) {
+        uint256 size = CODE_BYTES - 1;
+        parts = new address[]((image.length + size - 1) / size);
+        for (uint256 i = 0; i < parts.length; ++i) {
+            uint256 end = i + 1 == parts.length ? image.length : size * (i + 1);
+            parts[i] = store(slice(image, size * i, end));
+        }
     }
 
     function read(string memory name) internal view returns (bytes memory) {
@@ -41,9 +56,14 @@ abstract contract WrapFixture is Test {
     }
 
     /// @dev A contract whose code is a zero byte and the data.
-    function store(bytes memory data) internal returns (address stored) {
+    function store(bytes memory data) internal returns (address) {
+        return storeCode(bytes.concat(hex"00", data));
+    }
+
+    /// @dev A contract whose code is the data.
+    function storeCode(bytes memory data) internal returns (address stored) {
         bytes memory code =
-            abi.encodePacked(hex"61", uint16(data.length + 1), hex"80600a5f395ff300", data);
+            abi.encodePacked(hex"61", uint16(data.length), hex"80600a5f395ff3", data);
         assembly ("memory-safe") {
             stored := create(0, add(code, 32), mload(code))
         }

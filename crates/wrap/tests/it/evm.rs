@@ -1,20 +1,30 @@
 //! What the contracts are given: written to `tests/vectors/wrap` when asked to, read by forge.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use cloister_wrap::{
-    circuit::{Air, Circuit, Interaction, Node, PublicValues},
     config::Val,
     evm::{calldata, image, replay},
-    merge::{Place, merge},
-    prove::Prover,
-    release,
-    trace::AirTrace,
+    key::VerifyingKey,
+    statement::Statement,
     verify::Verifier,
 };
 use p3_field::PrimeCharacteristicRing;
 
-use crate::sample::{PARAMETERS, statement, world};
+use crate::sample::{PARAMETERS, column, statement, world};
+
+#[test]
+fn the_image_is_the_one_that_the_contracts_are_tested_with() {
+    let (world, statement) = (world(), statement());
+
+    let image = image::image(&world.verifier, &statement.program, &statement.machine).unwrap();
+
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/wrap");
+    assert_eq!(fs::read(folder.join("sample.image")).unwrap(), image);
+}
 
 #[test]
 fn a_proof_is_written_for_the_contracts() {
@@ -38,169 +48,94 @@ fn a_proof_is_written_for_the_contracts() {
         for (query, part) in parts.iter().enumerate() {
             fs::write(folder.join(format!("sample.query{query}")), part).unwrap();
         }
+        write_false_heads(&folder);
         fs::write(folder.join("sample.public"), &statement.public_values).unwrap();
         let text = format!(
             "constraint {:?}\nzeta {:?}\ncombine {:?}\nfolds {:?}\npositions {:?}\n",
             replay.constraint, replay.zeta, replay.combine, replay.folds, replay.positions
         );
         fs::write(folder.join("sample.txt"), text).unwrap();
-        println!(
-            "image {} head {} queries {}",
-            image.len(),
-            head.len(),
-            whole.len()
-        );
     }
 }
 
-/// Rows of the wide circuit's tables, as powers of two. The real one's have 2^9 and 2^15.
-const WIDE: [u32; 2] = [9, 12];
-
-/// Numbers that look random and are always the same.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) as usize % bound
-    }
-}
-
-/// An AIR of half the real circuit's size that all zeros satisfy: no node has a constant.
-fn wide(draw: &mut Draw) -> Air {
-    let width = 1045;
-    let mut nodes: Vec<(Node, u32)> = (0..width).map(|column| (Node::Local(column), 1)).collect();
-    nodes.extend((0..390).map(|column| (Node::Next(2 * column), 1)));
-    let columns = nodes.len();
-    while nodes.len() < columns + 7_950 {
-        let of = [0; 2].map(|_: usize| draw.below(nodes.len()));
-        let [left, right] = of.map(|index| nodes[index].1);
-        let [a, b] = of.map(|index| index as u32);
-        let kind = draw.below(100);
-        if kind < 47 && left + right <= 4 {
-            nodes.push((Node::Mul(a, b), left + right));
-        } else if kind < 80 {
-            nodes.push((Node::Add(a, b), left.max(right)));
-        } else {
-            nodes.push((Node::Sub(a, b), left.max(right)));
+/// Heads of proofs of false traces, one for each table, whose buses balance: only the constraints
+/// tell.
+fn write_false_heads(folder: &Path) {
+    let world = world();
+    let circuit = world.prover.key().circuit();
+    // A square that is wrong and not asked for; a number asked for twice in one of its two rows.
+    let squares = column(circuit, 0, "Squares");
+    let work = column(circuit, 1, "Work");
+    let unasked = (0..128).find(|row| {
+        let width = world.tables[0].matrix.width;
+        world.tables[0].matrix.values[row * width + squares + 2] == Val::ZERO
+    });
+    let changes = [
+        ("low", 0, vec![(unasked.unwrap(), squares + 1, 99_999)]),
+        ("high", 1, vec![(2, work, 2), (66, work, 0)]),
+    ];
+    for (name, table, cells) in changes {
+        let mut tables = world.tables.clone();
+        let width = tables[table].matrix.width;
+        for (row, column, value) in cells {
+            tables[table].matrix.values[row * width + column] = Val::from_u32(value);
         }
+        let proof = world.prover.prove(&tables).unwrap();
+        assert!(world.verifier.verify(&statement(), &proof).is_err());
+        let replay = replay::replay_openings(&world.verifier, &statement(), &proof).unwrap();
+        let head = calldata::head(&replay);
+        fs::write(folder.join(format!("sample.false-{name}.head")), head).unwrap();
     }
-    let inner = nodes.len() - columns;
-    let constraints = (0..1_300).map(|index| (columns + inner - 1 - 5 * index) as u32);
-    let interactions = (0..303)
-        .map(|index| Interaction {
-            bus: 1 + index as u32 % 41,
-            count: draw.below(1000) as u32,
-            weight: 1,
-            fields: (0..[2, 3, 4, 6, 9, 11][index % 6])
-                .map(|_| draw.below(1000) as u32)
-                .collect(),
-        })
-        .collect();
-    Air {
-        name: "Wide".to_owned(),
-        width,
-        public_values: PublicValues::None,
-        constraints: constraints.collect(),
-        interactions,
-        nodes: nodes.into_iter().map(|(node, _)| node).collect(),
-    }
-}
-
-/// Public values that no constraint reads.
-fn publics(public_values: PublicValues) -> Air {
-    Air {
-        name: "Publics".to_owned(),
-        width: 1,
-        public_values,
-        nodes: vec![Node::Local(0)],
-        constraints: vec![0],
-        interactions: vec![Interaction {
-            bus: 50,
-            count: 0,
-            weight: 1,
-            fields: vec![0],
-        }],
-    }
-}
-
-fn wide_circuit() -> (Circuit, Vec<Place>) {
-    let mut draw = Draw(7);
-    let airs = vec![
-        publics(PublicValues::Commitments),
-        publics(PublicValues::Bytes(32)),
-        wide(&mut draw),
-        wide(&mut draw),
-    ];
-    let place = |log: u32| Place {
-        log_height: log,
-        log_table: log,
-    };
-    let places = vec![
-        place(WIDE[0]),
-        place(WIDE[0]),
-        place(WIDE[0]),
-        place(WIDE[1]),
-    ];
-    let circuit = merge(
-        airs,
-        &places,
-        release::PARAMETERS,
-        release::MESSAGE_LENGTHS.to_vec(),
-    );
-    (circuit, places)
 }
 
 #[test]
-#[ignore = "a minute and 4 GB; for gas figures"]
-fn a_proof_as_wide_as_the_real_one_is_written() {
-    let (circuit, places) = wide_circuit();
-    let prover = Prover::new(circuit, places.clone()).unwrap();
-    let verifier = Verifier::new(prover.key().clone()).unwrap();
-    let shape = verifier.shape();
-    println!("opened per query {}", shape.opened_per_query());
-    println!("opened at the point {}", shape.opened_at_point());
-    let statement = statement();
-    let public: [Vec<u32>; 4] = [
-        statement
-            .program
-            .iter()
-            .chain(&statement.machine)
-            .copied()
-            .collect(),
-        statement
-            .public_values
-            .iter()
-            .copied()
-            .map(u32::from)
-            .collect(),
-        vec![],
-        vec![],
-    ];
-    let widths = [1, 1, 1045, 1045];
-    let traces: Vec<AirTrace> = (0..4)
-        .map(|air| AirTrace {
-            width: widths[air],
-            values: vec![Val::ZERO; widths[air] << places[air].log_height],
-            public_values: public[air].iter().copied().map(Val::from_u32).collect(),
-        })
+#[ignore = "needs a real proof: wrap.key, wrap.proof and statement.json in CLOISTER_WRAP_FOLDER"]
+fn a_real_proof_is_written_for_the_contracts() {
+    let source = PathBuf::from(env::var_os("CLOISTER_WRAP_FOLDER").unwrap());
+    let key = VerifyingKey::decode(&fs::read(source.join("wrap.key")).unwrap()).unwrap();
+    let proof = fs::read(source.join("wrap.proof")).unwrap();
+    let text = fs::read_to_string(source.join("statement.json")).unwrap();
+    let (commitments, public) = text.split_once("\"public_values\"").unwrap();
+    let numbers: Vec<u32> = commitments
+        .split(|letter: char| !letter.is_ascii_digit())
+        .filter_map(|number| number.parse().ok())
         .collect();
-    let proof = prover.prove(&prover.tables(&traces).unwrap()).unwrap();
-    println!("proof {} bytes", proof.len());
+    let hex: Vec<u8> = public
+        .bytes()
+        .filter_map(|digit| (digit as char).to_digit(16))
+        .map(|digit| u8::try_from(digit).unwrap())
+        .collect();
+    let statement = Statement {
+        program: std::array::from_fn(|index| numbers[index]),
+        machine: std::array::from_fn(|index| numbers[8 + index]),
+        public_values: hex.chunks(2).map(|pair| 16 * pair[0] + pair[1]).collect(),
+    };
+    let verifier = Verifier::new(key).unwrap();
     verifier.verify(&statement, &proof).unwrap();
+    write_parts("real", &verifier, &statement, &proof, &[[0, 17], [17, 16]]);
+}
+
+/// Writes all that a test in Solidity needs.
+fn write_parts(
+    name: &str,
+    verifier: &Verifier,
+    statement: &Statement,
+    proof: &[u8],
+    ranges: &[[usize; 2]],
+) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/wrap");
-    let image = image::image(&verifier, &statement.program, &statement.machine).unwrap();
-    let replay = replay::replay(&verifier, &statement, &proof).unwrap();
+    let image = image::image(verifier, &statement.program, &statement.machine).unwrap();
+    let replay = replay::replay(verifier, statement, proof).unwrap();
     let head = calldata::head(&replay);
-    println!("image {} head {}", image.len(), head.len());
-    fs::write(folder.join("wide.image"), image).unwrap();
-    fs::write(folder.join("wide.head"), head).unwrap();
-    for (part, [first, count]) in [[0, 11], [11, 11], [22, 11]].into_iter().enumerate() {
-        let range = calldata::range(&verifier, &replay, first, count);
-        println!("queries {first}+{count} {}", range.len());
-        fs::write(folder.join(format!("wide.queries{part}")), range).unwrap();
+    fs::write(folder.join(format!("{name}.image")), image).unwrap();
+    fs::write(folder.join(format!("{name}.head")), head).unwrap();
+    fs::write(
+        folder.join(format!("{name}.public")),
+        &statement.public_values,
+    )
+    .unwrap();
+    for (part, [first, count]) in ranges.iter().enumerate() {
+        let range = calldata::range(verifier, &replay, *first, *count);
+        fs::write(folder.join(format!("{name}.queries{part}")), range).unwrap();
     }
 }
