@@ -102,18 +102,21 @@ library Circuit {
         return FIRST_TABLE + 4 * number(image, TABLES) + number(image, FOLDS);
     }
 
-    /// @notice Copies an image from its data contracts to memory.
-    function load(address[] memory parts) internal view returns (uint256 image) {
+    /// @notice Copies an image from its data contracts to memory, and hashes it.
+    function load(address[] memory parts) internal view returns (uint256 image, bytes32 hash) {
         assembly ("memory-safe") {
             image := mload(0x40)
             let pointer := image
             let count := mload(parts)
             for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
                 let source := mload(add(parts, shl(5, i)))
-                let length := sub(extcodesize(source), 1)
+                // Nothing when the code is gone.
+                let length := extcodesize(source)
+                length := sub(length, iszero(iszero(length)))
                 extcodecopy(source, pointer, 1, length)
                 pointer := add(pointer, length)
             }
+            hash := keccak256(image, sub(pointer, image))
             mstore(0x40, and(add(pointer, 63), not(31)))
         }
     }

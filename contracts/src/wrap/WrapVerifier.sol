@@ -36,6 +36,8 @@ contract WrapVerifier is IVerifier {
     bytes32 public immutable programCommitment;
     /// @notice Commitment to the machine that ran the program.
     bytes32 public immutable machineCommitment;
+    /// @dev Hash of the code of the first data contract, which holds the header.
+    bytes32 private immutable _headerCode;
     /// @dev Words of the image's header, and the word that has a bit for each query.
     uint256 private immutable _headerWords;
     uint256 private immutable _allQueries;
@@ -65,23 +67,13 @@ contract WrapVerifier is IVerifier {
     /// @param parts data contracts whose code, without its first byte, is the image
     /// @param hash the image's hash
     constructor(address router_, address[] memory parts, bytes32 hash) {
-        uint256 image = Circuit.load(parts);
-        uint256 end;
-        assembly ("memory-safe") {
-            end := mload(0x40)
-        }
-        uint256 size = 0;
         for (uint256 i = 0; i < parts.length; ++i) {
             if (parts[i].code.length < 2 || parts[i].code[0] != 0) revert BadImage();
-            size += parts[i].code.length - 1;
         }
-        bytes32 found;
-        assembly ("memory-safe") {
-            found := keccak256(image, size)
-        }
+        (uint256 image, bytes32 found) = Circuit.load(parts);
         uint256 queries = Circuit.number(image, Circuit.QUERIES);
         bool good = found == hash && router_ != address(0) && queries != 0 && queries <= MAX_QUERIES
-            && parts[0].code.length > Circuit.headerWords(image) << 5;
+            && parts[0].code.length > Circuit.headerWords(image) << 5 && _isWhole(image);
         for (uint256 fold = 0; fold < Circuit.number(image, Circuit.FOLDS); ++fold) {
             good = good && Circuit.logArity(image, fold) <= MAX_LOG_ARITY;
         }
@@ -90,6 +82,7 @@ contract WrapVerifier is IVerifier {
         imageHash = hash;
         programCommitment = bytes32(Circuit.number(image, Circuit.PROGRAM));
         machineCommitment = bytes32(Circuit.number(image, Circuit.MACHINE));
+        _headerCode = parts[0].codehash;
         _headerWords = Circuit.headerWords(image);
         _allQueries = Circuit.size(queries) - 1;
         _parts = parts;
@@ -120,7 +113,7 @@ contract WrapVerifier is IVerifier {
         bytes32 id = _id(consumer, msg.sender, keccak256(context));
         uint256 progress = _sessions[id];
         if (progress == 0) revert NoSession();
-        uint256 image = Circuit.loadHeader(_parts[0], _headerWords);
+        uint256 image = _header();
         uint256 copy = Context.copy(image, context);
         _sessions[id] = progress | _queries(image, copy, first, count, queries);
     }
@@ -145,13 +138,13 @@ contract WrapVerifier is IVerifier {
         uint256 context;
         if (parts.head.length != 0) {
             (context,) = _head(batchHashes, parts.head);
-            image = Circuit.loadHeader(_parts[0], _headerWords);
+            image = _header();
         } else {
             bytes32 id = _id(consumer, submitter, keccak256(parts.context));
             progress = _sessions[id];
             if (progress == 0) revert NoSession();
             delete _sessions[id];
-            image = Circuit.loadHeader(_parts[0], _headerWords);
+            image = _header();
             context = Context.copy(image, parts.context);
             uint256 statement = uint256(keccak256(abi.encodePacked(batchHashes)));
             if (Context.get(context, Context.STATEMENT) != statement) revert BadContext();
@@ -190,13 +183,39 @@ contract WrapVerifier is IVerifier {
         return keccak256(abi.encode(consumer, submitter, contextHash));
     }
 
+    /// @dev The image's header. What was deployed by whoever made it vanish in the same transaction
+    /// may be something else by now, so its code is looked at each time.
+    function _header() private view returns (uint256 image) {
+        address first = _parts[0];
+        if (first.codehash != _headerCode) revert BadImage();
+        return Circuit.loadHeader(first, _headerWords);
+    }
+
+    /// @dev Whether every table is met by the folds and by the trees: one that is not would never
+    /// be looked at.
+    function _isWhole(uint256 image) private pure returns (bool) {
+        uint256 blowup = Circuit.number(image, Circuit.LOG_BLOWUP);
+        uint256 table = Circuit.number(image, Circuit.TABLES) - 1;
+        uint256 levels = Circuit.number(image, Circuit.LEVELS);
+        if (Circuit.logHeight(image, table) + blowup != levels) return false;
+        if (Circuit.logHeight(image, 0) + blowup < Circuit.number(image, Circuit.LOG_CAP)) {
+            return false;
+        }
+        for (uint256 fold = 0; fold < Circuit.number(image, Circuit.FOLDS); ++fold) {
+            levels -= Circuit.logArity(image, fold);
+            if (table != 0 && Circuit.logHeight(image, table - 1) + blowup == levels) --table;
+        }
+        return table == 0 && levels == Circuit.number(image, Circuit.LOG_FINAL) + blowup;
+    }
+
     /// @dev Checks a head; the context as an address in memory and as bytes.
     function _head(bytes32[] calldata batchHashes, bytes calldata head)
         private
         view
         returns (uint256 pointer, bytes memory context)
     {
-        uint256 image = Circuit.load(_parts);
+        (uint256 image, bytes32 found) = Circuit.load(_parts);
+        if (found != imageHash) revert BadImage();
         pointer = Head.check(image, abi.encodePacked(batchHashes), head);
         uint256 size = Context.words(image) << 5;
         context = new bytes(size);

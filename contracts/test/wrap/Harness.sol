@@ -19,7 +19,7 @@ contract Harness {
         view
         returns (bytes memory context)
     {
-        uint256 image = Circuit.load(parts);
+        (uint256 image,) = Circuit.load(parts);
         uint256 pointer = Head.check(image, publicBytes, data);
         uint256 size = Context.words(image) << 5;
         context = new bytes(size);
@@ -33,7 +33,7 @@ contract Harness {
         external
         view
     {
-        uint256 image = Circuit.load(parts);
+        (uint256 image,) = Circuit.load(parts);
         uint256 pointer = Head.check(image, publicBytes, data);
         Queries.check(image, pointer, 0, Circuit.number(image, Circuit.QUERIES), rows);
     }
@@ -42,7 +42,7 @@ contract Harness {
         external
         view
     {
-        uint256 image = Circuit.load(parts);
+        (uint256 image,) = Circuit.load(parts);
         uint256 pointer = Context.copy(image, context);
         Queries.check(image, pointer, first, count, data);
     }
