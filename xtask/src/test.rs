@@ -112,6 +112,9 @@ fn built(root: &Path, tally: &mut Tally) -> Result<()> {
             "--locked",
             "--workspace",
             "--all-targets",
+            // The wrap's own code, all but what takes OpenVM.
+            "--features",
+            "cloister-wrap/prove",
             "--",
             "-D",
             "warnings",

@@ -377,37 +377,8 @@ fn allocate(
 ) -> Layout {
     let ops = &builder.ops;
     let last = last_uses(builder);
-    let mut constants: Vec<u32> = vec![0, 1];
-    for (op, last) in ops.iter().zip(&last) {
-        for value in builder.reads(op) {
-            if let Value::Constant(value) = value
-                && last.is_some()
-                && !constants.contains(&value)
-            {
-                constants.push(value);
-            }
-        }
-    }
-    let tables = shape.tables.len();
-    let public_at = constants.len();
-    let selectors = public_at + public;
-    let buses = selectors + 3 * tables;
-    let totals = buses + bus_count;
-    let opened = totals + tables;
-    let opened_count = shape.opened_at_point();
-    let mut layout = Layout {
-        public: public_at,
-        selectors,
-        buses,
-        bus_count,
-        totals,
-        opened,
-        opened_count,
-        slots: opened + opened_count,
-        longest,
-        steps: Vec::with_capacity(ops.len()),
-        constants,
-    };
+    let constants = constants(builder, &last);
+    let mut layout = empty_layout(constants, ops.len(), shape, public, bus_count, longest);
     let mut slots = vec![0_usize; ops.len()];
     let mut free: Vec<usize> = Vec::new();
     for (index, op) in ops.iter().enumerate() {
@@ -457,6 +428,53 @@ fn allocate(
         }
     }
     layout
+}
+
+/// Zero, one, and the constants that are needed.
+fn constants(builder: &Builder, last: &[Option<usize>]) -> Vec<u32> {
+    let mut constants: Vec<u32> = vec![0, 1];
+    for (op, last) in builder.ops.iter().zip(last) {
+        for value in builder.reads(op) {
+            if let Value::Constant(value) = value
+                && last.is_some()
+                && !constants.contains(&value)
+            {
+                constants.push(value);
+            }
+        }
+    }
+    constants
+}
+
+/// The slots that are filled in before the program begins, one kind after the other.
+fn empty_layout(
+    constants: Vec<u32>,
+    steps: usize,
+    shape: &Shape,
+    public_count: usize,
+    bus_count: usize,
+    longest: usize,
+) -> Layout {
+    let tables = shape.tables.len();
+    let public = constants.len();
+    let selectors = public + public_count;
+    let buses = selectors + 3 * tables;
+    let totals = buses + bus_count;
+    let opened = totals + tables;
+    let opened_count = shape.opened_at_point();
+    Layout {
+        public,
+        selectors,
+        buses,
+        bus_count,
+        totals,
+        opened,
+        opened_count,
+        slots: opened + opened_count,
+        longest,
+        steps: Vec::with_capacity(steps),
+        constants,
+    }
 }
 
 /// For each step where its result is read last; its own place if never but it acts; nothing if it
