@@ -5,6 +5,7 @@
 //! what was built of this one. So what cargo knows of our crates is forgotten when the checkout is
 //! another one than the last time.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -14,26 +15,57 @@ use crate::shell;
 /// Holds the path of the checkout that was built last.
 const MARKER: &str = "checkout";
 
+/// Locked by whoever builds.
+const LOCK: &str = "checkout.lock";
+
 /// How deep below the target folder a profile's folder lies at most: `riscv/PLATFORM/release`.
 const DEPTH: usize = 3;
 
 /// Beginnings of our packages' names.
 const OURS: [&str; 2] = ["cloister-", "xtask-"];
 
-/// Takes the folder of built things for this checkout.
-pub(crate) fn claim(root: &Path) -> Result<()> {
+/// The folder of built things, taken for this checkout as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _lock: File,
+}
+
+/// Takes the folder of built things for this checkout. Waits for commands of other checkouts.
+pub(crate) fn claim(root: &Path) -> Result<Claim> {
     let target = shell::target()?;
-    let marker = target.join(MARKER);
+    std::fs::create_dir_all(&target)
+        .with_context(|| format!("cannot create `{}`", target.display()))?;
+    let path = target.join(LOCK);
+    let lock = File::create(&path).with_context(|| format!("cannot open `{}`", path.display()))?;
     let name = root.display().to_string();
-    if std::fs::read_to_string(&marker).is_ok_and(|last| last == name) {
-        return Ok(());
+    loop {
+        // Many commands of one checkout share it.
+        lock.lock_shared()?;
+        let last = std::fs::read_to_string(target.join(MARKER)).unwrap_or_default();
+        if last == name {
+            return Ok(Claim { _lock: lock });
+        }
+        lock.unlock()?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                eprintln!("waiting for a command in the checkout `{last}`");
+                lock.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        change(&target, &name)?;
+        lock.unlock()?;
     }
-    for folder in fingerprints(&target)? {
+}
+
+/// Makes the folder another checkout's.
+fn change(target: &Path, name: &str) -> Result<()> {
+    for folder in fingerprints(target)? {
         forget(&folder)?;
     }
-    std::fs::create_dir_all(&target)
-        .and_then(|()| std::fs::write(&marker, name))
-        .with_context(|| format!("cannot write `{}`", marker.display()))
+    let marker = target.join(MARKER);
+    std::fs::write(&marker, name).with_context(|| format!("cannot write `{}`", marker.display()))
 }
 
 /// Where cargo notes what is built: in the folder of a profile, which may be in that of a platform.

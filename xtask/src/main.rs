@@ -113,7 +113,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     let root = files::root()?;
-    checkout::claim(&root)?;
+    let builds = !matches!(
+        command,
+        Command::Tools
+            | Command::Layers
+            | Command::Tidy
+            | Command::CheckDocs
+            | Command::Test { quick: true }
+    );
+    let _claim = builds.then(|| checkout::claim(&root)).transpose()?;
     match command {
         Command::Tools => tools::install(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
