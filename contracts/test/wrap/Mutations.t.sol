@@ -38,6 +38,7 @@ contract WrapMutationsTest is WrapFixture {
         }
     }
 
+    /// @dev SWR-3.
     function test_refuses_every_change_of_the_head() external view {
         bytes memory data = head;
         // A step that meets every byte of a number.
@@ -79,6 +80,7 @@ contract WrapMutationsTest is WrapFixture {
         }
     }
 
+    /// @dev SWR-1.
     function test_refuses_other_public_bytes() external view {
         bytes memory data = publicBytes;
         for (uint256 i = 0; i < data.length; ++i) {

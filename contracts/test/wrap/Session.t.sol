@@ -66,6 +66,7 @@ contract WrapSessionTest is WrapFixture {
         );
     }
 
+    /// @dev SWR-5.
     function test_refuses_a_session_with_a_query_left() external {
         checks(0);
         checks(1);
@@ -95,6 +96,7 @@ contract WrapSessionTest is WrapFixture {
         );
     }
 
+    /// @dev SWR-5.
     function test_a_session_is_its_submitters() external {
         address other = address(0xbad);
         bytes memory proof = abi.encode("", context, 0, QUERIES, queries);

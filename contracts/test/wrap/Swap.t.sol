@@ -55,7 +55,7 @@ contract Creator {
     }
 }
 
-/// @title Whoever deploys an image cannot change it later
+/// @title Whoever deploys an image cannot change it later (SWR-6)
 /// forge-config: default.isolate = true
 contract WrapSwapTest is WrapFixture {
     Creator private creator;

@@ -19,6 +19,7 @@ fn refused(bytes: &[u8]) -> Refusal {
     }
 }
 
+/// SWR-3.
 #[test]
 fn a_proof_cut_short_is_refused() {
     let proof = &world().proof;
@@ -36,6 +37,7 @@ fn a_proof_with_more_behind_it_is_refused() {
     assert_eq!(refused(&longer), Refusal::Malformed);
 }
 
+/// SWR-3.
 #[test]
 fn a_proof_with_any_byte_changed_is_refused() {
     let proof = &world().proof;

@@ -24,6 +24,7 @@ fn bits(parameters: Parameters, shape: &Shape) -> f64 {
     report(&circuit(parameters), shape).security_bits()
 }
 
+/// SWR-2.
 #[test]
 fn the_release_has_a_hundred_proven_bits() {
     let report = report(&circuit(PARAMETERS), &ROOT);

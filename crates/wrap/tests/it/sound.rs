@@ -22,6 +22,7 @@ fn a_true_proof_is_accepted() {
     assert_eq!(world.verifier.verify(&statement(), &world.proof), Ok(()));
 }
 
+/// SWR-1.
 #[test]
 fn every_changed_number_of_the_statement_is_refused() {
     let world = world();
@@ -55,6 +56,7 @@ fn a_statement_that_does_not_fit_is_refused_before_the_proof_is_read() {
     }
 }
 
+/// SWR-1.
 #[test]
 fn a_proof_under_another_key_is_refused() {
     let world = world();

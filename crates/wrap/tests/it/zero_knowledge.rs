@@ -25,6 +25,7 @@ fn salts(proof: &Inner) -> Vec<Vec<Val>> {
     inputs.chain(folds).flatten().flatten().cloned().collect()
 }
 
+/// SWR-4.
 #[test]
 fn no_salt_is_ever_used_twice() {
     let world = world();
@@ -43,6 +44,7 @@ fn no_salt_is_ever_used_twice() {
     }
 }
 
+/// SWR-4.
 #[test]
 fn totals_of_the_buses_are_masked() {
     let world = world();
