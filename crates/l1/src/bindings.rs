@@ -25,3 +25,9 @@ sol!(
     ERC1967Proxy,
     "../../contracts/artifacts/ERC1967Proxy.json"
 );
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    WrapVerifier,
+    "../../contracts/artifacts/WrapVerifier.json"
+);
