@@ -30,6 +30,8 @@ library Constraints {
         0x7800000100000f000000200001e000000400003c0000008000078000001;
     uint256 private constant LANES_2P_ =
         0xf000000200001e000000400003c000000800007800000100000f0000002;
+    /// @dev Steps from this word on are products.
+    uint256 private constant FIRST_PRODUCT_ = (8 << 248) - 1;
 
     /// @notice Checks all tables.
     /// @param image the circuit's image
@@ -139,11 +141,13 @@ library Constraints {
         while (Circuit.size(log) < count) ++log;
     }
 
-    /// @dev Runs the program from the address `step` to the next table's end. Steps have eight
-    /// bytes: operation, zero, three slots. Operations: 0 end, 1 sum, 2 difference, 3 product,
-    /// 4 one more constraint, 5 a message (slot, bus, number of fields; the fields' slots follow),
-    /// 6 join. Arithmetic is {Extension}'s; `folded` and `message` are not lowered until the end,
-    /// as in {Extension-polynomial}.
+    /// @dev Runs the program from the address `step` to the next table's end. Steps have an
+    /// operation, zero and three slots (to, left, right), or four (third), of two bytes each.
+    /// Operations: 0 end, 1 sum, 2 difference, 3 one more constraint, 4 a message (to, bus, number
+    /// of fields; the fields' slots follow, filled up to eight bytes), 5 join. From 8 on a product
+    /// of left and right: 8 alone, 9 as one more constraint, as many times as its first slot says,
+    /// with a pair of slots each, 10 with the third added. Arithmetic is {Extension}'s; `folded`
+    /// and `message` are not lowered until the end, as in {Extension-polynomial}.
     function _run(uint256 step, uint256 slots, uint256 challenge, uint256 beta)
         private
         pure
@@ -169,27 +173,62 @@ library Constraints {
                 let code := mload(step)
                 step := add(step, 8)
                 let left := mload(add(slots, and(shr(203, code), 0x1fffe0)))
-                switch shr(248, code)
-                case 3 {
-                    // `multiply`, without the call; so below.
+                // Products are written out where they are frequent: a call costs 40 gas.
+                if gt(code, FIRST_PRODUCT_) {
                     let right := mload(add(slots, and(shr(187, code), 0x1fffe0)))
-                    let low := mulmod(left, and(right, LANES_16_), X5_)
-                    left := mulmod(left, and(shr(16, right), LANES_16_), X5_)
-                    left := add(
-                        left,
-                        sub(
-                            add(and(shr(16, low), LANES_35_), LANES_P_),
-                            mul(and(low, LANES_16_), 30720)
+                    switch shr(248, code)
+                    case 8 {
+                        let low := mulmod(left, and(right, LANES_16_), X5_)
+                        left := mulmod(left, and(shr(16, right), LANES_16_), X5_)
+                        left := add(
+                            left,
+                            sub(
+                                add(and(shr(16, low), LANES_35_), LANES_P_),
+                                mul(and(low, LANES_16_), 30720)
+                            )
                         )
-                    )
-                    mstore(
-                        add(slots, and(shr(219, code), 0x1fffe0)),
-                        sub(
+                        left := sub(
                             add(and(shr(27, left), LANES_24_), LANES_P_),
                             mul(and(left, LANES_27_), 15)
                         )
-                    )
+                        mstore(add(slots, and(shr(219, code), 0x1fffe0)), left)
+                    }
+                    case 10 {
+                        let low := mulmod(left, and(right, LANES_16_), X5_)
+                        left := mulmod(left, and(shr(16, right), LANES_16_), X5_)
+                        left := add(
+                            left,
+                            sub(
+                                add(and(shr(16, low), LANES_35_), LANES_P_),
+                                mul(and(low, LANES_16_), 30720)
+                            )
+                        )
+                        left := sub(
+                            add(and(shr(27, left), LANES_24_), LANES_P_),
+                            mul(and(left, LANES_27_), 15)
+                        )
+                        left := add(left, mload(add(slots, and(shr(171, code), 0x1fffe0))))
+                        mstore(
+                            add(slots, and(shr(219, code), 0x1fffe0)),
+                            add(and(left, LANES_31_), mul(and(shr(31, left), LANES_16_), 0x7ffffff))
+                        )
+                        step := add(step, 2)
+                    }
+                    case 9 {
+                        // Its first pair of slots is where other steps have left and right.
+                        step := sub(step, 4)
+                        let end := add(step, and(shr(222, code), 0x3fffc))
+                        for {} lt(step, end) { step := add(step, 4) } {
+                            code := mload(step)
+                            left := mload(add(slots, and(shr(235, code), 0x1fffe0)))
+                            right := mload(add(slots, and(shr(219, code), 0x1fffe0)))
+                            folded := add(multiply(left, right), multiply(challenge, folded))
+                        }
+                    }
+                    default { break }
+                    continue
                 }
+                switch shr(248, code)
                 case 1 {
                     left := add(left, mload(add(slots, and(shr(187, code), 0x1fffe0))))
                     mstore(
@@ -207,25 +246,8 @@ library Constraints {
                         add(and(left, LANES_31_), mul(and(shr(31, left), LANES_16_), 0x7ffffff))
                     )
                 }
+                case 3 { folded := add(left, multiply(challenge, folded)) }
                 case 4 {
-                    let low := mulmod(challenge, and(folded, LANES_16_), X5_)
-                    folded := mulmod(challenge, and(shr(16, folded), LANES_17_), X5_)
-                    folded := add(
-                        folded,
-                        sub(
-                            add(and(shr(16, low), LANES_35_), LANES_P_),
-                            mul(and(low, LANES_16_), 30720)
-                        )
-                    )
-                    folded := add(
-                        left,
-                        sub(
-                            add(and(shr(27, folded), LANES_24_), LANES_P_),
-                            mul(and(folded, LANES_27_), 15)
-                        )
-                    )
-                }
-                case 5 {
                     let end := add(step, and(shr(191, code), 0x1fffe))
                     let message := 0
                     for { let field := step } lt(field, end) { field := add(field, 2) } {
@@ -241,7 +263,7 @@ library Constraints {
                         lower(sub(add(left, LANES_2P_), lower(message)))
                     )
                 }
-                case 6 {
+                case 5 {
                     let pointer := add(slots, and(shr(203, code), 0x1fffe0))
                     let c := mload(add(pointer, 128))
                     for { let i := 96 } lt(i, 128) { i := sub(i, 32) } {

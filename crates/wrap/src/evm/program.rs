@@ -16,8 +16,11 @@ use crate::{
     table::{Message, TableAir},
 };
 
-/// A step of the program. In the image: operation, zero, then three slots of two bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Most products in one step: their number has two bytes.
+const LONGEST_RUN: usize = 0xffff;
+
+/// A step of the program. In the image: operation, zero, then three or four slots of two bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The table's constraints are folded.
     End,
@@ -27,8 +30,12 @@ pub enum Step {
     Sub(usize, usize, usize),
     /// Product.
     Mul(usize, usize, usize),
+    /// Product of the first two, and the third.
+    MulAdd([usize; 4]),
     /// Folds one more constraint.
     Assert(usize),
+    /// Folds more constraints, each a product; at least one.
+    AssertMuls(Vec<[usize; 2]>),
     /// What begins a bus less a message of so many fields, which follow in [`Step::Fields`].
     Term(usize, usize, usize),
     /// Up to four fields of a message.
@@ -90,27 +97,34 @@ enum Op {
     Add(Value, Value),
     Sub(Value, Value),
     Mul(Value, Value),
+    MulAdd(Value, Value, Value),
     Join(Value),
     Assert(Value),
+    AssertMul(Value, Value),
     /// Bus, and the message's number.
     Term(Value, usize),
     End,
 }
 
 impl Op {
-    fn reads(&self) -> [Option<Value>; 2] {
+    fn reads(&self) -> [Option<Value>; 3] {
         match *self {
-            Self::Add(left, right) | Self::Sub(left, right) | Self::Mul(left, right) => {
-                [Some(left), Some(right)]
-            }
-            Self::Join(of) | Self::Assert(of) | Self::Term(of, _) => [Some(of), None],
-            Self::End => [None, None],
+            Self::Add(left, right)
+            | Self::Sub(left, right)
+            | Self::Mul(left, right)
+            | Self::AssertMul(left, right) => [Some(left), Some(right), None],
+            Self::MulAdd(first, second, third) => [Some(first), Some(second), Some(third)],
+            Self::Join(of) | Self::Assert(of) | Self::Term(of, _) => [Some(of), None, None],
+            Self::End => [None; 3],
         }
     }
 
     /// Whether it must stay though nothing reads its result.
     fn acts(&self) -> bool {
-        matches!(self, Self::Assert(_) | Self::Term(..) | Self::End)
+        matches!(
+            self,
+            Self::Assert(_) | Self::AssertMul(..) | Self::Term(..) | Self::End
+        )
     }
 }
 
@@ -172,6 +186,49 @@ impl Builder {
 
     fn assert(&mut self, value: Value) {
         self.op(Op::Assert(value));
+    }
+
+    /// Joins a step with the one whose result only it reads, where the interpreter has a step for
+    /// both: each step costs it more than the arithmetic.
+    fn fuse(&mut self) {
+        let last = last_uses(self);
+        let mut readers = vec![0_usize; self.ops.len()];
+        for (op, last) in self.ops.iter().zip(&last) {
+            if last.is_none() {
+                continue;
+            }
+            for value in self.reads(op) {
+                if let Value::Result(of) = value
+                    && let Some(count) = readers.get_mut(of)
+                {
+                    *count += 1;
+                }
+            }
+        }
+        for index in (0..self.ops.len()).rev() {
+            let inner = |value: Value| match value {
+                Value::Result(of) if readers.get(of) == Some(&1) => self.ops.get(of).copied(),
+                _ => None,
+            };
+            let Some(op) = self.ops.get(index) else {
+                continue;
+            };
+            let fused = match *op {
+                Op::Add(left, right) => match (inner(left), inner(right)) {
+                    (Some(Op::Mul(first, second)), _) => Op::MulAdd(first, second, right),
+                    (_, Some(Op::Mul(first, second))) => Op::MulAdd(first, second, left),
+                    _ => continue,
+                },
+                Op::Assert(of) => match inner(of) {
+                    Some(Op::Mul(left, right)) => Op::AssertMul(left, right),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            if let Some(op) = self.ops.get_mut(index) {
+                *op = fused;
+            }
+        }
     }
 
     fn nodes(&mut self, nodes: &[Node], at: &At) -> Vec<Value> {
@@ -286,6 +343,7 @@ pub(crate) fn compile(
         builder.op(Op::End);
         public += air.public_values;
     }
+    builder.fuse();
     Some(allocate(&builder, shape, public, buses.len(), longest))
 }
 
@@ -417,7 +475,15 @@ fn allocate(
                 free.push(to);
             }
         }
-        layout.steps.push(step(op, to, reads, fields.len()));
+        let step = step(op, to, reads, fields.len());
+        match (layout.steps.last_mut(), step) {
+            (Some(Step::AssertMuls(pairs)), Step::AssertMuls(more))
+                if pairs.len() < LONGEST_RUN =>
+            {
+                pairs.extend(more);
+            }
+            (_, step) => layout.steps.push(step),
+        }
         for four in fields.chunks(4) {
             let mut slots = [0; 4];
             slots
@@ -504,13 +570,15 @@ fn last_uses(builder: &Builder) -> Vec<Option<usize>> {
     last
 }
 
-fn step(op: &Op, to: usize, [left, right]: [usize; 2], fields: usize) -> Step {
+fn step(op: &Op, to: usize, [left, right, third]: [usize; 3], fields: usize) -> Step {
     match op {
         Op::Add(..) => Step::Add(to, left, right),
         Op::Sub(..) => Step::Sub(to, left, right),
         Op::Mul(..) => Step::Mul(to, left, right),
+        Op::MulAdd(..) => Step::MulAdd([to, left, right, third]),
         Op::Join(_) => Step::Join(to, left),
         Op::Assert(_) => Step::Assert(left),
+        Op::AssertMul(..) => Step::AssertMuls(vec![[left, right]]),
         Op::Term(..) => Step::Term(to, left, fields),
         Op::End => Step::End,
     }
@@ -534,27 +602,28 @@ impl Layout {
 }
 
 impl Step {
-    /// Its eight bytes, or nothing when a slot is beyond 2^16.
+    /// Its bytes, or nothing when a slot is beyond 2^16.
     #[must_use]
-    pub fn encode(&self) -> Option<[u8; 8]> {
-        let (kind, slots) = match *self {
-            Self::End => (0, [0; 3]),
-            Self::Add(to, left, right) => (1, [to, left, right]),
-            Self::Sub(to, left, right) => (2, [to, left, right]),
-            Self::Mul(to, left, right) => (3, [to, left, right]),
-            Self::Assert(of) => (4, [0, of, 0]),
-            Self::Term(to, bus, fields) => (5, [to, bus, fields]),
-            Self::Join(to, of) => (6, [to, of, 0]),
-            Self::Fields([first, second, third, fourth]) => (first, [second, third, fourth]),
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        // The operation is the first byte of two.
+        let numbers: Vec<usize> = match self {
+            Self::End => vec![0, 0, 0, 0],
+            Self::Add(to, left, right) => vec![1 << 8, *to, *left, *right],
+            Self::Sub(to, left, right) => vec![2 << 8, *to, *left, *right],
+            Self::Assert(of) => vec![3 << 8, 0, *of, 0],
+            Self::Term(to, bus, fields) => vec![4 << 8, *to, *bus, *fields],
+            Self::Join(to, of) => vec![5 << 8, *to, *of, 0],
+            Self::Mul(to, left, right) => vec![8 << 8, *to, *left, *right],
+            Self::AssertMuls(pairs) => [9 << 8, pairs.len()]
+                .into_iter()
+                .chain(pairs.iter().flatten().copied())
+                .collect(),
+            Self::MulAdd([to, left, right, third]) => vec![10 << 8, *to, *left, *right, *third],
+            Self::Fields(fields) => fields.to_vec(),
         };
-        let kind = match self {
-            Self::Fields(_) => kind,
-            // The operation is the first byte of two.
-            _ => kind << 8,
-        };
-        let mut bytes = [0; 8];
-        for (place, slot) in bytes.chunks_exact_mut(2).zip([kind].iter().chain(&slots)) {
-            place.copy_from_slice(&u16::try_from(*slot).ok()?.to_be_bytes());
+        let mut bytes = Vec::with_capacity(2 * numbers.len());
+        for number in numbers {
+            bytes.extend(u16::try_from(number).ok()?.to_be_bytes());
         }
         Some(bytes)
     }
