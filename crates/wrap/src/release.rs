@@ -22,7 +22,7 @@ pub const PARAMETERS: Parameters = Parameters {
     log_blowup: 5,
     queries: 33,
     query_pow_bits: 20,
-    batch_pow_bits: 0,
+    batch_pow_bits: 4,
     fold_pow_bits: 0,
     lookup_pow_bits: 0,
     point_pow_bits: 0,
