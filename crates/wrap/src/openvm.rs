@@ -186,21 +186,13 @@ impl Wrapper {
         &self.prover
     }
 
-    /// The tables for a final proof, with fresh masks. The proof must be valid: verify it first.
+    /// The tables for a final proof. The proof must be valid: verify it first.
     ///
     /// # Errors
     /// [`WrapError`]; after [`WrapError::TooLarge`], aggregate once more and try again.
     pub fn traces(&self, proof: &VmStarkProof) -> Result<Vec<TableTrace>, WrapError> {
         let context = self.root.context(proof).ok_or(WrapError::TooLarge)?;
         Ok(self.prover.tables(&air_traces(context))?)
-    }
-
-    /// Wraps a valid final proof. Takes minutes and many gigabytes.
-    ///
-    /// # Errors
-    /// [`WrapError`]; after [`WrapError::TooLarge`], aggregate once more and try again.
-    pub fn wrap(&self, proof: &VmStarkProof) -> Result<Vec<u8>, WrapError> {
-        Ok(self.prover.prove(&self.traces(proof)?)?)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     merge::Place,
     proof,
     table::TableAir,
-    trace::{AirTrace, BadTrace, TableTrace, assemble},
+    trace::{AirTrace, BadTrace, TableTrace, assemble, mask},
 };
 
 /// Why a proof was not made.
@@ -66,27 +66,22 @@ impl Prover {
         &self.key
     }
 
-    /// The tables for an AIR's trace each, with fresh masks.
+    /// The tables for an AIR's trace each, without masks.
     ///
     /// # Errors
-    /// [`ProveError`] when a trace has another shape or no random bytes can be had.
+    /// [`ProveError::Trace`] when a trace has another shape.
     pub fn tables(&self, traces: &[AirTrace]) -> Result<Vec<TableTrace>, ProveError> {
-        let mut random = system_random()?;
-        Ok(assemble(
-            self.key.circuit(),
-            &self.places,
-            traces,
-            &mut random,
-        )?)
+        Ok(assemble(self.key.circuit(), &self.places, traces)?)
     }
 
-    /// Proves tables. What goes in is not checked: a false trace gives a proof that no verifier
-    /// accepts.
+    /// Proves tables, with masks that are drawn here, so that no two proofs share them (SWR-4).
+    /// What goes in is not checked: a false trace gives a proof that no verifier accepts.
     ///
     /// # Errors
     /// [`ProveError`] when no random bytes can be had or Plonky3 refuses.
-    pub fn prove(&self, traces: &[TableTrace]) -> Result<Vec<u8>, ProveError> {
+    pub fn prove(&self, mut tables: Vec<TableTrace>) -> Result<Vec<u8>, ProveError> {
         let failed = |error: &dyn std::fmt::Display| ProveError::Proving(error.to_string());
+        mask(self.key.circuit(), &mut tables, &mut system_random()?);
         let config = config::config(&self.key, &mut system_random()?);
         let degree_bits: Vec<usize> = self
             .key
@@ -100,7 +95,7 @@ impl Prover {
         let instances: Vec<StarkInstance<'_, Config, TableAir>> = self
             .airs
             .iter()
-            .zip(traces)
+            .zip(&tables)
             .map(|(air, trace)| StarkInstance {
                 air,
                 trace: &trace.matrix,

@@ -53,8 +53,11 @@ pub struct BadTrace {
     pub width: usize,
 }
 
-/// Puts traces side by side, in the order in which [`crate::merge::merge`] put their AIRs,
-/// and draws the masks.
+/// A mask's numbers.
+type Mask = [Val; MASK_VALUES as usize];
+
+/// Puts traces side by side, in the order in which [`crate::merge::merge`] put their AIRs. The
+/// masks are zeros until [`mask`] draws them.
 ///
 /// # Errors
 /// [`BadTrace`] names the first one of another shape.
@@ -62,13 +65,9 @@ pub fn assemble(
     circuit: &Circuit,
     places: &[Place],
     traces: &[AirTrace],
-    random: &mut impl CryptoRng,
 ) -> Result<Vec<TableTrace>, BadTrace> {
-    let masks: Vec<[Val; MASK_VALUES as usize]> = (1..circuit.tables.len())
-        .map(|_| std::array::from_fn(|_| random.random()))
-        .collect();
     let mut tables = Vec::with_capacity(circuit.tables.len());
-    for (number, table) in circuit.tables.iter().enumerate() {
+    for table in &circuit.tables {
         let width = table.width();
         let height = 1_usize << table.log_height;
         let mut matrix = RowMajorMatrix::new(vec![Val::ZERO; width * height], width);
@@ -79,8 +78,7 @@ pub fn assemble(
             .enumerate()
             .filter(|(_, (place, _))| place.log_table == table.log_height);
         let mut column = 0;
-        let mut airs = table.airs.iter();
-        for ((index, (place, trace)), air) in members.zip(airs.by_ref()) {
+        for ((index, (place, trace)), air) in members.zip(&table.airs) {
             let pinned = place.is_pinned();
             let wide = air.width as usize;
             let bad = BadTrace {
@@ -106,18 +104,43 @@ pub fn assemble(
             public_values.extend_from_slice(&trace.public_values);
             column += wide;
         }
-        // The masks stand at the end: received from the table before, then sent to the next.
-        let received = number.checked_sub(1).and_then(|before| masks.get(before));
-        for (mask, air) in received.into_iter().chain(masks.get(number)).zip(airs) {
-            fill_mask(&mut matrix, column, mask);
-            column += air.width as usize;
-        }
         tables.push(TableTrace {
             matrix,
             public_values,
         });
     }
+    fill_masks(circuit, &mut tables, &zeros(circuit));
     Ok(tables)
+}
+
+/// Draws fresh masks into tables, in place of those that are there.
+pub fn mask(circuit: &Circuit, tables: &mut [TableTrace], random: &mut impl CryptoRng) {
+    let mut masks = zeros(circuit);
+    for number in masks.iter_mut().flatten() {
+        *number = random.random();
+    }
+    fill_masks(circuit, tables, &masks);
+}
+
+/// A mask between each table and the next.
+fn zeros(circuit: &Circuit) -> Vec<Mask> {
+    (1..circuit.tables.len()).map(|_| Mask::default()).collect()
+}
+
+/// Writes the masks where they stand, at the end of each table: what it received from the table
+/// before, then what it sends to the next.
+fn fill_masks(circuit: &Circuit, tables: &mut [TableTrace], masks: &[Mask]) {
+    for (number, (table, trace)) in circuit.tables.iter().zip(tables).enumerate() {
+        let received = number.checked_sub(1).and_then(|before| masks.get(before));
+        let sent = masks.get(number);
+        let wide = MASK_VALUES as usize + 1;
+        let count = usize::from(received.is_some()) + usize::from(sent.is_some());
+        let mut column = table.width().saturating_sub(count * wide);
+        for mask in received.into_iter().chain(sent) {
+            fill_mask(&mut trace.matrix, column, mask);
+            column += wide;
+        }
+    }
 }
 
 /// Copies a trace to its columns.

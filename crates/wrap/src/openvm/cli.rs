@@ -200,8 +200,7 @@ fn wrap(args: &Wrap) -> Result<(), Failure> {
             return Err(format!("the traces are wrong: {fault:?}").into());
         }
     }
-    let outer = stage("wrap", || Ok(wrapper.prover().prove(&traces)?))?;
-    drop(traces);
+    let outer = stage("wrap", || Ok(wrapper.prover().prove(traces)?))?;
     let verifier = stage("make the verifier ready", || {
         Ok(Verifier::new(release.key.clone())?)
     })?;

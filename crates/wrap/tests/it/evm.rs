@@ -80,7 +80,7 @@ fn write_false_heads(folder: &Path) {
         for (row, column, value) in cells {
             tables[table].matrix.values[row * width + column] = Val::from_u32(value);
         }
-        let proof = world.prover.prove(&tables).unwrap();
+        let proof = world.prover.prove(tables).unwrap();
         assert!(world.verifier.verify(&statement(), &proof).is_err());
         let replay = replay::replay_openings(&world.verifier, &statement(), &proof).unwrap();
         let head = calldata::head(&replay);

@@ -19,7 +19,7 @@ use crate::sample::{
 fn accepts(circuit: Circuit, tables: &[TableTrace]) -> bool {
     let prover = Prover::new(circuit, places()).unwrap();
     let verifier = Verifier::new(prover.key().clone()).unwrap();
-    let proof = prover.prove(tables).unwrap();
+    let proof = prover.prove(tables.to_vec()).unwrap();
     verifier.verify(&statement(), &proof).is_ok()
 }
 

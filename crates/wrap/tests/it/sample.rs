@@ -328,7 +328,7 @@ pub(crate) fn world() -> &'static World {
         let prover = Prover::new(circuit(PARAMETERS), places()).unwrap();
         let verifier = Verifier::new(prover.key().clone()).unwrap();
         let tables = prover.tables(&traces(1)).unwrap();
-        let proof = prover.prove(&tables).unwrap();
+        let proof = prover.prove(tables.clone()).unwrap();
         World {
             prover,
             verifier,

@@ -222,7 +222,7 @@ fn the_released_circuit_has_a_hundred_proven_bits() {
 #[ignore = "takes 14 GB of memory"]
 fn a_real_wrap_is_accepted_and_proves_nothing_else() {
     let world = world();
-    let wrap = world.wrapper.prover().prove(&world.tables).unwrap();
+    let wrap = world.wrapper.prover().prove(world.tables.clone()).unwrap();
     let verifier = Verifier::new(VerifyingKey::decode(CIRCUIT_V1).unwrap()).unwrap();
 
     assert_eq!(verifier.verify(&world.statement(), &wrap), Ok(()));
