@@ -164,6 +164,24 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], String> {
     Ok(*next)
 }
 
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FailureKind::BadRequest`] when it cannot be read or is too large.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let bad = |reason: String| Failure::new(FailureKind::BadRequest, reason);
+    let shown = path.display();
+    let length = std::fs::metadata(path)
+        .map_err(|error| bad(format!("`{shown}`: {error}")))?
+        .len();
+    if length > limit {
+        return Err(bad(format!(
+            "`{shown}` has {length} bytes, at most {limit} are taken"
+        )));
+    }
+    std::fs::read(path).map_err(|error| bad(format!("`{shown}`: {error}")))
+}
+
 /// Writes an artefact whole or not at all, and gives its size in bytes.
 ///
 /// # Errors

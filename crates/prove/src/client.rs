@@ -1,4 +1,5 @@
-//! Starts the engine's process and asks it. Blocking: call it from a thread that may wait.
+//! Starts the engine's process, or the wrapper's, and asks it. Blocking: call it from a thread that
+//! may wait.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read, Write as _},
@@ -22,8 +23,8 @@ pub type OnLine = Box<dyn FnMut(&str) + Send>;
 pub struct Options {
     /// The program.
     pub program: PathBuf,
-    /// Folder for its keys; made when it is not there.
-    pub key_cache: PathBuf,
+    /// Folder for its keys, made when it is not there; the wrapper has none.
+    pub key_cache: Option<PathBuf>,
     /// Threads that it proves with; as many as there are processors when not given.
     pub threads: Option<u16>,
     /// Memory that it may take in bytes; it dies when it needs more.
@@ -108,10 +109,10 @@ impl Engine {
 
     fn spawn(options: &Options, mut on_line: OnLine) -> io::Result<Self> {
         let mut command = Command::new(&options.program);
-        command
-            .arg("serve")
-            .arg("--key-cache")
-            .arg(&options.key_cache);
+        command.arg("serve");
+        if let Some(folder) = &options.key_cache {
+            command.arg("--key-cache").arg(folder);
+        }
         if let Some(bytes) = options.memory_limit_bytes {
             command.arg("--memory-limit").arg(bytes.to_string());
         }
@@ -270,7 +271,7 @@ mod tests {
         std::fs::rename(&draft, &program).unwrap();
         let options = Options {
             program,
-            key_cache: folder.path().to_owned(),
+            key_cache: None,
             threads: None,
             memory_limit_bytes: None,
             elf: None,
@@ -362,7 +363,7 @@ read request"#,
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             program: PathBuf::from("/bin/ls"),
-            key_cache: folder.path().join("not there"),
+            key_cache: Some(folder.path().join("not there")),
             threads: None,
             memory_limit_bytes: None,
             elf: None,

@@ -4,14 +4,12 @@ pub mod aggregation;
 pub mod backend;
 pub mod cli;
 pub mod execution;
-pub mod guard;
 pub mod keys;
 pub mod machine;
 pub mod program;
 pub mod sampling;
 pub mod segment;
 pub mod serve;
-pub mod usage;
 
 use crate::protocol::{Failure, FailureKind};
 

@@ -2,12 +2,14 @@
 //!
 //! The engine ([`client`] starts it, `cloister-prover-engine` is it) is a process of its own: what
 //! it takes of memory goes back when it ends, and whatever kills it leaves the service standing.
-//! The two speak [`protocol`], lines of JSON; artefacts travel as files.
+//! The two speak [`protocol`], lines of JSON; artefacts travel as files. `cloister-wrapper` of
+//! another crate speaks it too.
 //!
 //! ```text
 //!  batch input ─ execute ─► segments ─ prove each ─► leaves ─► internal nodes ─► final STARK
 //!                   │                                   └── tree::layers ──┘         │
-//!                   └─ batch hash must equal the sequencer's header            verify ◄┘
+//!                   └─ batch hash must equal the sequencer's header            verify ◄┤
+//!                                                                   cloister-wrapper ◄┘
 //! ```
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -18,6 +20,8 @@ pub mod engine;
 #[cfg(feature = "verify")]
 pub mod image;
 pub mod protocol;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod tree;
 #[cfg(feature = "verify")]
 pub mod verify;

@@ -2,8 +2,11 @@
 //! the engine's standard input, replies on its standard output, in order, one at a time. Artefacts
 //! are files that the service names; the engine writes a file whole (under another name first) or
 //! not at all.
+//!
+//! `cloister-wrapper` speaks the same: it describes itself and wraps, the proving engine does all
+//! the rest. What the other one does is a [`FailureKind::BadRequest`] to each.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,20 +74,29 @@ pub enum Work {
         /// The batch hash that it must be about.
         batch_hash: Hash,
     },
+    /// Verifies a final proof, wraps it for Ethereum, and verifies the wrap.
+    Wrap {
+        /// The final proof.
+        proof: PathBuf,
+        /// The batch hash that it must be about.
+        batch_hash: Hash,
+        /// Where to write the wrap.
+        output: PathBuf,
+    },
 }
 
 /// 32 bytes, as 64 hexadecimal digits with `0x` in front.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hash(pub [u8; 32]);
 
-impl std::fmt::Display for Hash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "0x{}", hex::encode(self.0))
     }
 }
 
-impl std::fmt::Debug for Hash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
@@ -165,6 +177,13 @@ pub enum Answer {
     },
     /// Reply to [`Work::Verify`]: the proof holds.
     Verified {},
+    /// Reply to [`Work::Wrap`]: the wrap holds and is written.
+    Wrapped {
+        /// Size of the wrap in bytes.
+        bytes: u64,
+        /// How long verifying it took, by the clock, in milliseconds.
+        verify_wall_ms: u64,
+    },
 }
 
 /// One segment of an execution.
@@ -191,7 +210,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of this kind, with its reason.
     #[must_use]
-    pub fn new(kind: FailureKind, reason: impl std::fmt::Display) -> Self {
+    pub fn new(kind: FailureKind, reason: impl fmt::Display) -> Self {
         Self {
             kind,
             message: reason.to_string(),
@@ -210,6 +229,8 @@ pub enum FailureKind {
     Rejected,
     /// An artefact is damaged or does not fit; make it again.
     BadArtefact,
+    /// What goes in is larger than the circuit takes. Trying again gives the same.
+    TooLarge,
     /// A proof does not hold.
     Invalid,
     /// A file could not be written.
@@ -228,4 +249,14 @@ pub struct Usage {
     pub wall_ms: u64,
     /// Largest resident memory of the process so far, in bytes.
     pub peak_bytes: u64,
+}
+
+/// In columns, for people.
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
+        let (cpu, wall) = (seconds(self.cpu_ms), seconds(self.wall_ms));
+        let peak = self.peak_bytes / 1_000_000;
+        write!(f, "{cpu:>9} CPU s {wall:>9} s {peak:>6} MB peak")
+    }
 }

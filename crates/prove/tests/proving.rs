@@ -47,7 +47,7 @@ impl Bench {
     fn engine(&self) -> Engine {
         let options = Options {
             program: PathBuf::from(env!("CARGO_BIN_EXE_cloister-prover-engine")),
-            key_cache: self.path("keys"),
+            key_cache: Some(self.path("keys")),
             threads: None,
             memory_limit_bytes: None,
             elf: self.elf.clone(),
@@ -231,6 +231,12 @@ fn refuses_what_does_not_fit(bench: &Bench, engine: &mut Engine, batch_hash: Has
         batch_hash,
     };
     assert_eq!(refused(engine, verify(other)), FailureKind::Invalid);
+    let wrap = Work::Wrap {
+        proof: bench.path("final"),
+        batch_hash,
+        output: bench.path("never"),
+    };
+    assert_eq!(refused(engine, wrap), FailureKind::BadRequest);
     assert!(!bench.path("never").exists());
     // A batch that the program refuses, and a request for a segment that is not there.
     let broken = bench.path("broken");

@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod cli;
 mod plan;
+pub mod serve;
 
 use std::sync::Arc;
 
@@ -127,11 +128,17 @@ pub struct Wrapper {
 #[derive(Debug, thiserror::Error)]
 pub enum WrapError {
     /// The final proof does not fit the circuit's heights; one more internal round makes it fit.
-    #[error("the final proof is too large; aggregate it once more")]
+    #[error(
+        "the final proof is too large for the released circuit; aggregate it once more, or prove \
+         smaller batches"
+    )]
     TooLarge,
     /// `OpenVM`'s circuit is not the one that the plan was made for.
     #[error("the circuit is not as planned: {0}")]
     Unfit(#[from] adapter::Unfit),
+    /// The program's key cannot be released.
+    #[error("the program's key: {0}")]
+    Key(#[from] BadKey),
     /// The circuit is not the released one, so nobody would accept its wraps.
     #[error("the circuit is another than the released one")]
     Unreleased,
@@ -148,6 +155,19 @@ impl Wrapper {
     /// [`WrapError`] when `OpenVM`'s circuit is not the one that the plan was made for.
     pub fn new(key: &VmStarkVerifyingKey) -> Result<Self, WrapError> {
         Self::with(key, places(), PARAMETERS, MESSAGE_LENGTHS.to_vec())
+    }
+
+    /// The same for a program, with its release. Only the released circuit will do.
+    ///
+    /// # Errors
+    /// [`WrapError::Unreleased`] when the key gives another circuit, and those of [`Self::new`].
+    pub fn released(program: &ProgramKey) -> Result<(Self, Release), WrapError> {
+        let release = release(program)?;
+        let wrapper = Self::new(program.openvm())?;
+        if wrapper.key().digest() != release.key.digest() {
+            return Err(WrapError::Unreleased);
+        }
+        Ok((wrapper, release))
     }
 
     /// The same with another plan.

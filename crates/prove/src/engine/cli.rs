@@ -9,8 +9,6 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, setrlimit};
-
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -19,12 +17,13 @@ use super::{
     failure, internal,
     keys::{KeyId, Store},
     program, sampling,
-    serve::{Engine, serve},
+    serve::Engine,
 };
 use crate::{
-    artefact::write_whole,
+    artefact::{read_limited, write_whole},
     image,
     protocol::{Failure, FailureKind, Hash},
+    serve::{guard::tell_panics_in_a_line, limits::Limits, serve},
     verify::{MAX_FILE_BYTES, VerifyingKey},
 };
 
@@ -77,17 +76,6 @@ struct Serve {
     /// What the process may use.
     #[command(flatten)]
     limits: Limits,
-}
-
-/// What the process may use.
-#[derive(Debug, Args)]
-struct Limits {
-    /// Threads to prove with; as many as there are processors when not given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Memory that the process may take; it dies when it needs more.
-    #[arg(long, value_name = "BYTES")]
-    memory_limit: Option<u64>,
 }
 
 /// Arguments of `keys`.
@@ -156,10 +144,7 @@ struct Execute {
 /// Runs the engine as its command line says.
 #[must_use]
 pub fn main() -> ExitCode {
-    // One line, no trace: the request that caused it says the rest.
-    std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(std::io::stderr(), "broke off: {panic}");
-    }));
+    tell_panics_in_a_line();
     let cli = Cli::parse();
     if let Some(level) = cli.log {
         tracing_subscriber::fmt()
@@ -302,26 +287,6 @@ fn open_to_prove(args: &Keys) -> Result<Engine, Failure> {
     Ok(engine)
 }
 
-impl Limits {
-    /// Holds the process to its limits.
-    fn apply(&self) -> Result<(), Failure> {
-        if let Some(bytes) = self.memory_limit {
-            let limit = Rlimit {
-                current: Some(bytes),
-                maximum: Some(bytes),
-            };
-            setrlimit(Resource::Data, limit).map_err(internal)?;
-        }
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global()
-                .map_err(internal)?;
-        }
-        Ok(())
-    }
-}
-
 /// `serve`.
 fn run_serve(args: &Serve) -> Result<(), Failure> {
     args.limits.apply()?;
@@ -383,7 +348,7 @@ fn keys(args: &WriteKeys) -> Result<(), Failure> {
 
 /// Puts the commitments into the image's description, and leaves the rest of it as it is.
 fn write_commitments(path: &Path, key: &VerifyingKey, bytes: &[u8]) -> Result<(), Failure> {
-    let text = program::read_limited(path, 1 << 20)?;
+    let text = read_limited(path, 1 << 20)?;
     let mut description: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&text).map_err(|error| failure(FailureKind::BadRequest, error))?;
     for (name, value) in [
@@ -402,7 +367,7 @@ fn write_commitments(path: &Path, key: &VerifyingKey, bytes: &[u8]) -> Result<()
 fn verify(args: &Verify) -> Result<(), Failure> {
     let bad = |reason: String| failure(FailureKind::BadRequest, reason);
     let expected: Hash = args.batch_hash.parse().map_err(bad)?;
-    let file = program::read_limited(&args.proof, MAX_FILE_BYTES)?;
+    let file = read_limited(&args.proof, MAX_FILE_BYTES)?;
     let verified = crate::verify::verify(&file, expected)
         .map_err(|error| failure(FailureKind::Invalid, error))?;
     say(format_args!(

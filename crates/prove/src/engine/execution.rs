@@ -18,8 +18,11 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::{
 };
 use serde::Serialize;
 
-use super::{failure, guard::guarded, internal, machine, program};
-use crate::protocol::{Failure, FailureKind};
+use super::{failure, internal, machine, program};
+use crate::{
+    protocol::{Failure, FailureKind},
+    serve::guard::guarded,
+};
 
 /// What an execution came to.
 #[derive(Clone, Debug, Serialize)]

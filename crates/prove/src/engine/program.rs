@@ -9,7 +9,10 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::F;
 use openvm_transpiler::{FromElf, elf::Elf};
 
 use super::{failure, machine};
-use crate::protocol::{Failure, FailureKind};
+use crate::{
+    artefact::read_limited,
+    protocol::{Failure, FailureKind},
+};
 
 /// Addresses that a program may use, in bytes.
 const MEMORY_BYTES: u32 = 1 << 29;
@@ -54,22 +57,4 @@ pub fn read_input(path: &Path) -> Result<Vec<u8>, Failure> {
 pub fn streams(input: &[u8]) -> Streams<F> {
     let values: Vec<F> = input.iter().map(|byte| F::from_u8(*byte)).collect();
     Streams::from(vec![values])
-}
-
-/// Reads a file of at most `limit` bytes.
-///
-/// # Errors
-/// [`FailureKind::BadRequest`] when it cannot be read or is too large.
-pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    let bad = |reason: String| failure(FailureKind::BadRequest, reason);
-    let shown = path.display();
-    let length = std::fs::metadata(path)
-        .map_err(|error| bad(format!("`{shown}`: {error}")))?
-        .len();
-    if length > limit {
-        return Err(bad(format!(
-            "`{shown}` has {length} bytes, at most {limit} are taken"
-        )));
-    }
-    std::fs::read(path).map_err(|error| bad(format!("`{shown}`: {error}")))
 }

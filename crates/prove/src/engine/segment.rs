@@ -26,11 +26,12 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::{
 use super::{
     backend::{Backend, MachineBuilder},
     execution::{Ended, revealed},
-    failure,
-    guard::guarded,
-    internal, machine, program,
+    failure, internal, machine, program,
 };
-use crate::protocol::{Failure, FailureKind};
+use crate::{
+    protocol::{Failure, FailureKind},
+    serve::guard::guarded,
+};
 
 /// Proof of the public values of a run.
 pub type PublicValuesProof = UserPublicValuesProof<DIGEST_SIZE, F>;

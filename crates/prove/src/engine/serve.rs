@@ -1,11 +1,8 @@
-//! Answers the service's requests, one at a time.
+//! What answers the service's requests.
 
 mod requests;
 
-use std::{
-    io::{BufRead as _, Read as _, Write as _},
-    sync::{Arc, mpsc},
-};
+use std::sync::Arc;
 
 use openvm_circuit::arch::instructions::exe::VmExe;
 use openvm_stark_sdk::config::baby_bear_poseidon2::F;
@@ -13,17 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     aggregation::{Circuit, NodeProver},
-    failure,
-    guard::guarded,
     internal,
     keys::{KeyId, Store, segment_keys},
     segment::{Plan, SegmentProver},
-    usage,
 };
-use crate::{
-    protocol::{Failure, FailureKind, MAX_LINE_BYTES, Outcome, Reply, Request},
-    verify::VerifyingKey,
-};
+use crate::{protocol::Failure, verify::VerifyingKey};
 
 /// Proves one program. Holds the keys of one layer at a time, so that the process stays small.
 #[derive(Debug)]
@@ -49,7 +40,7 @@ impl Engine {
     /// An engine for a program whose keys are open.
     ///
     /// # Errors
-    /// [`FailureKind::Storage`] when the verifying key cannot be read.
+    /// [`crate::protocol::FailureKind::Storage`] when the verifying key cannot be read.
     pub fn new(image: u32, exe: Arc<VmExe<F>>, id: KeyId, store: Store) -> Result<Self, Failure> {
         let key = store.verifying_key()?;
         Ok(Self {
@@ -113,79 +104,5 @@ impl Engine {
         let plan = self.segments()?.plan(input)?;
         self.plan = Some((digest, plan.clone()));
         Ok((digest, plan))
-    }
-}
-
-/// Reads requests from standard input and answers them until it ends.
-///
-/// # Errors
-/// [`Failure`] when a line is longer than the protocol allows or standard output is closed.
-pub fn serve(engine: &mut Engine) -> Result<(), Failure> {
-    let (sender, lines) = mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name("requests".to_owned())
-        .spawn(move || read_requests(&sender))
-        .map_err(internal)?;
-    for line in lines {
-        let line = line.map_err(|error| failure(FailureKind::BadRequest, error))?;
-        let reply = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(engine, request),
-            Err(error) => Reply {
-                id: 0,
-                outcome: Outcome::Failed(failure(FailureKind::BadRequest, error)),
-                usage: usage::Meter::start().stop(),
-            },
-        };
-        let mut line = serde_json::to_vec(&reply).map_err(internal)?;
-        line.push(b'\n');
-        let mut output = std::io::stdout().lock();
-        output
-            .write_all(&line)
-            .and_then(|()| output.flush())
-            .map_err(internal)?;
-    }
-    Ok(())
-}
-
-/// Does one piece of work. A panic inside OpenVM fails the request, not the engine.
-#[must_use]
-pub fn answer(engine: &mut Engine, request: Request) -> Reply {
-    let meter = usage::Meter::start();
-    let result = guarded(|| engine.perform(request.work)).unwrap_or_else(|panic| {
-        // What was half done is not to be trusted.
-        engine.loaded = Loaded::Nothing;
-        engine.plan = None;
-        Err(internal(format_args!("OpenVM broke off: {panic}")))
-    });
-    Reply {
-        id: request.id,
-        outcome: match result {
-            Ok(answer) => Outcome::Done(answer),
-            Err(failure) => Outcome::Failed(failure),
-        },
-        usage: meter.stop(),
-    }
-}
-
-/// Reads lines from standard input. When it is closed the service is gone, so the process ends at
-/// once, whatever it is at.
-fn read_requests(lines: &mpsc::SyncSender<Result<Vec<u8>, String>>) {
-    let mut input = std::io::stdin().lock();
-    loop {
-        let mut line = Vec::new();
-        let read = (&mut input)
-            .take(MAX_LINE_BYTES as u64)
-            .read_until(b'\n', &mut line);
-        let line = match read {
-            Ok(0) => std::process::exit(0),
-            Ok(_) if line.ends_with(b"\n") => Ok(line),
-            Ok(length) if length < MAX_LINE_BYTES => std::process::exit(0),
-            Ok(_) => Err(format!("a request longer than {MAX_LINE_BYTES} bytes")),
-            Err(error) => Err(error.to_string()),
-        };
-        let broken = line.is_err();
-        if lines.send(line).is_err() || broken {
-            return;
-        }
     }
 }

@@ -10,6 +10,8 @@
 )]
 
 mod refusals;
+#[cfg(feature = "serve")]
+mod serve;
 
 use cloister_prove::{
     image,

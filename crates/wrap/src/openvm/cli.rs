@@ -1,16 +1,20 @@
 //! Command line of the wrapper.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use cloister_prove::{image, protocol::Hash, verify::VerifyingKey as ProgramKey};
-use cpu_time::ProcessTime;
+use cloister_prove::{
+    image,
+    protocol::Hash,
+    serve::{self, guard::tell_panics_in_a_line, limits::Limits, usage::Meter},
+    verify::VerifyingKey as ProgramKey,
+};
 use openvm_verify_stark_host::VmStarkProof;
 use p3_security::report::RegimeReport;
 
 use crate::{
     check::check,
-    openvm::{Root, WrapError, Wrapper, air_traces, heights, release},
+    openvm::{Root, WrapError, Wrapper, air_traces, heights, release, serve::Server},
     release::Release,
     security,
     verify::Verifier,
@@ -31,6 +35,8 @@ struct Cli {
 /// What the wrapper can do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer requests on standard input; for the prover service.
+    Serve(Serve),
     /// Wrap a final proof, and say what each stage took.
     Wrap(Wrap),
     /// Verify a wrap.
@@ -39,6 +45,14 @@ enum Command {
     Key(Key),
     /// Say how high the traces of a final proof are, and how high they may be.
     Heights(Final),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+struct Serve {
+    /// What the process may use.
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// Whose final proofs are wrapped.
@@ -108,7 +122,9 @@ struct Key {
 /// Runs the wrapper as its command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    tell_panics_in_a_line();
     let result = match Cli::parse().command {
+        Command::Serve(args) => run_serve(&args),
         Command::Wrap(args) => wrap(&args),
         Command::Verify(args) => verify(&args),
         Command::Key(args) => key(&args),
@@ -130,37 +146,26 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
 
 /// Does one stage and prints what it took.
 fn stage<T>(name: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let (cpu, wall) = (ProcessTime::now(), Instant::now());
+    let meter = Meter::start();
     let result = work()?;
-    let (cpu, wall) = (cpu.elapsed().as_secs_f64(), wall.elapsed().as_secs_f64());
-    let peak = peak_bytes() / 1_000_000;
-    say(format_args!(
-        "{cpu:>9.3} CPU s {wall:>9.3} s {peak:>6} MB peak  {name}"
-    ))?;
+    let usage = meter.stop();
+    say(format_args!("{usage}  {name}"))?;
     Ok(result)
 }
 
-/// Largest resident memory so far; 0 where the kernel does not tell.
-fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.trim().strip_suffix("kB"))
-        .and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok())
-        .map_or(0, |kilobytes| kilobytes.saturating_mul(1024))
+/// The key of the released guest.
+fn released() -> Result<ProgramKey, Failure> {
+    let bytes = image::verifying_key(image::CURRENT).ok_or("no program is released")?;
+    Ok(ProgramKey::decode(bytes)?)
 }
 
 impl Program {
     /// Its key.
     fn key(&self) -> Result<ProgramKey, Failure> {
-        let bytes = match &self.program_key {
-            Some(path) => std::fs::read(path)?,
-            None => image::verifying_key(image::CURRENT)
-                .ok_or("no program is released")?
-                .to_vec(),
-        };
-        Ok(ProgramKey::decode(&bytes)?)
+        match &self.program_key {
+            Some(path) => Ok(ProgramKey::decode(&std::fs::read(path)?)?),
+            None => released(),
+        }
     }
 }
 
@@ -175,14 +180,16 @@ impl Final {
     }
 }
 
+/// `serve`.
+fn run_serve(args: &Serve) -> Result<(), Failure> {
+    args.limits.apply()?;
+    Ok(serve::serve(&mut Server::new(released()?))?)
+}
+
 /// `wrap`.
 fn wrap(args: &Wrap) -> Result<(), Failure> {
     let (key, hash, proof) = stage("verify the final proof", || args.from.open())?;
-    let release = release(&key)?;
-    let wrapper = stage("derive the circuit", || Ok(Wrapper::new(key.openvm())?))?;
-    if wrapper.key().digest() != release.key.digest() {
-        return Err(WrapError::Unreleased.into());
-    }
+    let (wrapper, release) = stage("derive the circuit", || Ok(Wrapper::released(&key)?))?;
     let traces = stage("traces", || Ok(wrapper.traces(&proof)?))?;
     drop(proof);
     if args.check {

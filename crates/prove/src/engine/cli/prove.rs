@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Prove, open_to_prove, say};
 use crate::{
-    engine::{
-        failure, internal,
-        serve::{self, Engine},
-    },
+    engine::{failure, internal, serve::Engine},
     protocol::{Answer, Failure, FailureKind, Hash, Outcome, Request, Work},
-    tree,
+    serve, tree,
 };
 
 /// Proves a batch and prints what each stage took.
@@ -94,17 +91,13 @@ impl Stages<'_> {
     fn run(&mut self, stage: &str, work: Work) -> Result<Answer, Failure> {
         let reply = serve::answer(&mut self.engine, Request { id: 0, work });
         let usage = reply.usage;
-        let (cpu, wall) = (seconds(usage.cpu_ms), seconds(usage.wall_ms));
-        let peak = usage.peak_bytes / 1_000_000;
         match reply.outcome {
             Outcome::Done(answer) => {
                 let size = match &answer {
                     Answer::Written { bytes } => format!(", {bytes} bytes"),
                     _ => String::new(),
                 };
-                say(format_args!(
-                    "{cpu:>9} CPU s {wall:>9} s {peak:>6} MB peak  {stage}{size}"
-                ))?;
+                say(format_args!("{usage}  {stage}{size}"))?;
                 Ok(answer)
             }
             Outcome::Failed(failure) => Err(failure),
@@ -135,9 +128,4 @@ impl Stages<'_> {
         }
         below.pop().ok_or_else(|| internal("the tree has no root"))
     }
-}
-
-/// Milliseconds as seconds.
-fn seconds(milliseconds: u64) -> String {
-    format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
 }

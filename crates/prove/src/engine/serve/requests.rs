@@ -9,18 +9,18 @@ use openvm_stark_backend::{
 use openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2Config as SC;
 use openvm_verify_stark_host::VmStarkProof;
 
-use super::Engine;
+use super::{Engine, Loaded};
 use crate::{
     artefact::{self, Head, Kind},
     engine::{aggregation::Circuit, failure, internal, program, segment::PublicValuesProof},
     protocol::{Answer, Failure, FailureKind, Hash, SegmentPlan, Work},
+    serve::Perform,
     tree::{INTERNAL_CHILDREN, LEAF_CHILDREN, LayerKind, MAX_SEGMENTS},
     verify::{MAX_FILE_BYTES, VerifyError, pack},
 };
 
-impl Engine {
-    /// Does one piece of work.
-    pub(super) fn perform(&mut self, work: Work) -> Result<Answer, Failure> {
+impl Perform for Engine {
+    fn perform(&mut self, work: Work) -> Result<Answer, Failure> {
         match work {
             Work::Describe {} => Ok(Answer::Description {
                 image: self.image,
@@ -46,9 +46,20 @@ impl Engine {
                 output,
             } => self.finish(&root, &public_values, batch_hash, &output),
             Work::Verify { proof, batch_hash } => self.verify(&proof, batch_hash),
+            Work::Wrap { .. } => Err(failure(
+                FailureKind::BadRequest,
+                "the proof engine does not wrap; `cloister-wrapper` does",
+            )),
         }
     }
 
+    fn reset(&mut self) {
+        self.loaded = Loaded::Nothing;
+        self.plan = None;
+    }
+}
+
+impl Engine {
     fn execute(&mut self, input: &Path) -> Result<Answer, Failure> {
         let input = program::read_input(input)?;
         let (_, plan) = self.plan(&input)?;
@@ -172,7 +183,7 @@ impl Engine {
     }
 
     fn verify(&mut self, proof: &Path, batch_hash: Hash) -> Result<Answer, Failure> {
-        let file = program::read_limited(proof, MAX_FILE_BYTES)?;
+        let file = artefact::read_limited(proof, MAX_FILE_BYTES)?;
         self.key.verify(&file, batch_hash).map_err(invalid)?;
         Ok(Answer::Verified {})
     }

@@ -24,7 +24,7 @@ impl Engines {
         Self {
             options: Options {
                 program: section.engine.clone(),
-                key_cache: section.key_cache.clone(),
+                key_cache: Some(section.key_cache.clone()),
                 threads: section.threads_per_engine,
                 memory_limit_bytes: section.engine_memory_limit_bytes,
                 elf: None,

@@ -128,7 +128,8 @@ words! {
         Timeout = "timeout",
         /// The worker's lease ran out: it was killed or cut off.
         WorkerLost = "worker_lost",
-        /// The batch needs more segments than a tree can take in.
+        /// The batch needs more segments than a tree can take in, or its final proof is too large to be
+        /// wrapped.
         TooLarge = "too_large",
         /// The job's own row does not fit the rest of its batch.
         DamagedRow = "damaged_row",
@@ -154,6 +155,7 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::BadRequest => Self::BadRequest,
             FailureKind::Rejected => Self::Rejected,
             FailureKind::BadArtefact => Self::BadArtefact,
+            FailureKind::TooLarge => Self::TooLarge,
             FailureKind::Invalid => Self::Invalid,
             FailureKind::Storage => Self::Storage,
             FailureKind::Internal => Self::Internal,

@@ -1,6 +1,9 @@
-//! The last line: a panic inside OpenVM becomes an error of the request that caused it.
+//! The last line: a panic inside a library becomes an error of the request that caused it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    io::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Runs `work`, and gives the panic's message should it panic.
 ///
@@ -14,4 +17,11 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "no reason given".to_owned())
     })
+}
+
+/// Has panics told in one line, without a trace: the request that caused one says the rest.
+pub fn tell_panics_in_a_line() {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "broke off: {panic}");
+    }));
 }
