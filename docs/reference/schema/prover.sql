@@ -99,7 +99,7 @@ CREATE TABLE public.job (
     CONSTRAINT job_numbers_are_not_negative CHECK (((layer >= 0) AND (node >= 0) AND (weight >= 0) AND (attempts >= 0) AND (faults >= 0) AND (fence >= 0) AND (cpu_ms >= 0) AND (wall_ms >= 0) AND (peak_bytes >= 0))),
     CONSTRAINT job_only_execution_is_rejected CHECK (((state <> 'rejected'::text) OR (stage = 'execute'::text))),
     CONSTRAINT job_stage_fits_layer CHECK ((((stage = 'execute'::text) = (layer = 0)) AND ((stage = 'segment'::text) = (layer = 1)))),
-    CONSTRAINT job_stage_is_known CHECK ((stage = ANY (ARRAY['execute'::text, 'segment'::text, 'aggregate'::text, 'finish'::text]))),
+    CONSTRAINT job_stage_is_known CHECK ((stage = ANY (ARRAY['execute'::text, 'segment'::text, 'aggregate'::text, 'finish'::text, 'wrap'::text]))),
     CONSTRAINT job_state_is_known CHECK ((state = ANY (ARRAY['waiting'::text, 'ready'::text, 'leased'::text, 'done'::text, 'dead'::text, 'rejected'::text, 'discarded'::text])))
 );
 
@@ -181,6 +181,9 @@ CREATE TABLE public.proving (
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
     verified_at timestamp with time zone,
     pruned boolean DEFAULT false NOT NULL,
+    wrap bigint,
+    wrapped_at timestamp with time zone,
+    wrap_verify_wall_ms bigint,
     CONSTRAINT proving_commitments_are_32_bytes CHECK (((octet_length(program) = 32) AND (octet_length(machine) = 32))),
     CONSTRAINT proving_counts_are_not_negative CHECK (((instructions >= 0) AND (segments > 0) AND (input_failures >= 0) AND (verify_wall_ms >= 0))),
     CONSTRAINT proving_executed_hash_only_when_different CHECK (((executed_hash IS NULL) OR ((execution = 'different'::text) AND (octet_length(executed_hash) = 32)))),
@@ -188,7 +191,9 @@ CREATE TABLE public.proving (
     CONSTRAINT proving_execution_is_known CHECK ((execution = ANY (ARRAY['unchecked'::text, 'equal'::text, 'different'::text]))),
     CONSTRAINT proving_rejected_is_different CHECK (((state = 'rejected'::text) = (execution = 'different'::text))),
     CONSTRAINT proving_state_is_known CHECK ((state = ANY (ARRAY['open'::text, 'verified'::text, 'rejected'::text, 'discarded'::text]))),
-    CONSTRAINT proving_verified_is_whole CHECK ((((state = 'verified'::text) = (proof IS NOT NULL)) AND ((state = 'verified'::text) = (verified_at IS NOT NULL)) AND ((state = 'verified'::text) = (verify_wall_ms IS NOT NULL)) AND ((state <> 'verified'::text) OR (execution = 'equal'::text))))
+    CONSTRAINT proving_verified_is_whole CHECK ((((state = 'verified'::text) = (proof IS NOT NULL)) AND ((state = 'verified'::text) = (verified_at IS NOT NULL)) AND ((state = 'verified'::text) = (verify_wall_ms IS NOT NULL)) AND ((state <> 'verified'::text) OR (execution = 'equal'::text)))),
+    CONSTRAINT proving_wrap_is_whole CHECK ((((wrap IS NULL) = (wrapped_at IS NULL)) AND ((wrap IS NULL) = (wrap_verify_wall_ms IS NULL)) AND ((wrap IS NULL) OR (state = 'verified'::text)))),
+    CONSTRAINT proving_wrap_verify_is_not_negative CHECK ((wrap_verify_wall_ms >= 0))
 );
 
 COMMENT ON TABLE public.proving IS 'Batches that are to be proved, and how far they are';
@@ -243,6 +248,8 @@ CREATE INDEX job_ready ON public.job USING btree (batch, layer DESC, node) WHERE
 
 CREATE INDEX job_trouble ON public.job USING btree (batch) WHERE (state = ANY (ARRAY['dead'::text, 'rejected'::text]));
 
+CREATE UNIQUE INDEX job_wrap_is_unique ON public.job USING btree (batch) WHERE (stage = 'wrap'::text);
+
 CREATE INDEX l1_transaction_by_last_batch ON public.l1_transaction USING btree (last_batch);
 
 CREATE INDEX l1_transaction_not_final ON public.l1_transaction USING btree (nonce) WHERE (state <> 'final'::text);
@@ -252,6 +259,10 @@ CREATE INDEX proving_input ON public.proving USING btree (input);
 CREATE INDEX proving_proof ON public.proving USING btree (proof);
 
 CREATE INDEX proving_unfinished ON public.proving USING btree (batch) WHERE (state = ANY (ARRAY['open'::text, 'rejected'::text]));
+
+CREATE INDEX proving_unwrapped ON public.proving USING btree (batch) WHERE ((state = 'verified'::text) AND (wrap IS NULL));
+
+CREATE INDEX proving_wrap ON public.proving USING btree (wrap);
 
 ALTER TABLE ONLY public.artefact_chunk
     ADD CONSTRAINT artefact_chunk_artefact_fkey FOREIGN KEY (artefact) REFERENCES public.artefact(id) ON DELETE CASCADE;
@@ -282,3 +293,6 @@ ALTER TABLE ONLY public.proving
 
 ALTER TABLE ONLY public.proving
     ADD CONSTRAINT proving_proof_fkey FOREIGN KEY (proof) REFERENCES public.artefact(id);
+
+ALTER TABLE ONLY public.proving
+    ADD CONSTRAINT proving_wrap_fkey FOREIGN KEY (wrap) REFERENCES public.artefact(id);

@@ -36,7 +36,8 @@ fn unknown(number: u64) -> CliError {
     CliError::Argument(format!("there is no sealed batch {number}"))
 }
 
-/// Shows a progress bar until the proof is made or cannot be made, or a person ends it.
+/// Shows a progress bar until the proof is made, and wrapped where that is planned, or cannot be made,
+/// or a person ends it.
 async fn follow(api: &Api, number: u64, number_hex: &str) -> Result<(), CliError> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = "{prefix} [{bar:40}] {pos}/{len} {msg}";
@@ -99,24 +100,35 @@ impl Progress {
         let count = |name: &str| proof[name].as_u64().unwrap_or_default();
         let (segments, nodes) = (count("segmentsTotal"), count("nodesTotal"));
         let verified = now == "verified";
+        let wrap = proof["wrap"].as_str();
         let done = count("segmentsDone")
             .saturating_add(count("nodesDone"))
             .saturating_add(u64::from(proof["checked"] == true))
-            .saturating_add(u64::from(verified));
-        // The execution before them and the final proof after them.
-        let total = segments.saturating_add(nodes).saturating_add(2);
-        let ended = matches!(now, "verified" | "stuck" | "rejected" | "discarded");
-        let mut words = if ended {
-            now.to_owned()
-        } else {
-            let stage = proof["stage"].as_str().unwrap_or_default();
-            format!("{now}, {stage}")
+            .saturating_add(u64::from(verified))
+            .saturating_add(u64::from(wrap == Some("done")));
+        // The execution before them, the final proof and perhaps its wrap after them.
+        let total = segments
+            .saturating_add(nodes)
+            .saturating_add(2)
+            .saturating_add(u64::from(wrap.is_some()));
+        let ended = match now {
+            "verified" => wrap != Some("waiting"),
+            "stuck" | "rejected" | "discarded" => true,
+            _ => false,
+        };
+        let mut words = match wrap {
+            Some(wrap) => format!("{now}, wrap {wrap}"),
+            None if ended => now.to_owned(),
+            None => {
+                let stage = proof["stage"].as_str().unwrap_or_default();
+                format!("{now}, {stage}")
+            }
         };
         if let Some(seconds) = proof["remainingS"].as_u64() {
             let _ = write!(words, ", about {} min left", seconds.div_ceil(60));
         }
         let failures = count("failures");
-        if failures > 0 && !verified {
+        if failures > 0 {
             let kind = proof["lastErrorKind"].as_str().unwrap_or("unknown");
             let _ = write!(words, ", {failures} failures, the last: {kind}");
         }
@@ -163,5 +175,26 @@ mod tests {
                 ended: true
             }
         );
+    }
+
+    #[test]
+    fn goes_on_until_the_proof_is_wrapped() {
+        let mut proof = json!({
+            "state": "verified", "stage": "wrap", "checked": true, "segmentsDone": 1,
+            "segmentsTotal": 1, "nodesDone": 3, "nodesTotal": 3, "failures": 0,
+            "wrap": "waiting", "remainingS": 30,
+        });
+        let progress = Progress::of(&proof).expect("shown");
+        assert_eq!((progress.done, progress.total), (6, 7));
+        assert_eq!(progress.words, "verified, wrap waiting, about 1 min left");
+        assert!(!progress.ended);
+        proof["remainingS"] = Value::Null;
+        for (state, done) in [("done", 7), ("stuck", 6), ("discarded", 6)] {
+            proof["wrap"] = state.into();
+            let progress = Progress::of(&proof).expect("shown");
+            assert_eq!((progress.done, progress.total), (done, 7));
+            assert_eq!(progress.words, format!("verified, wrap {state}"));
+            assert!(progress.ended, "{state}");
+        }
     }
 }

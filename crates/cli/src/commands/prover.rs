@@ -36,7 +36,7 @@ pub(crate) enum JobsCommand {
         /// Its number
         id: u64,
     },
-    /// Give up proving the job's batch
+    /// Give up proving the job's batch, or wrapping its proof
     Discard {
         /// Its number
         id: u64,
@@ -109,7 +109,9 @@ pub(crate) async fn run(api: &Api, command: JobsCommand) -> Result<(), CliError>
         JobsCommand::Discard { id } => {
             let id_hex = format!("{id:#x}");
             api.rpc("cloister_discardProofJob", json!([id_hex])).await?;
-            terminal::note(&format!("the batch of job {id} is given up"));
+            terminal::note(&format!(
+                "what is left to prove of the batch of job {id} is given up"
+            ));
             Ok(())
         }
     }

@@ -57,7 +57,7 @@ pub struct ProofStatus {
     /// The program's result by plain execution equals the sealed header.
     #[prost(bool, tag = "2")]
     pub checked: bool,
-    /// The earliest stage that is not done.
+    /// The earliest stage that is not done; the last one when all are.
     #[prost(enumeration = "Stage", tag = "3")]
     pub stage: i32,
     /// 0 before the execution has planned them.
@@ -72,7 +72,8 @@ pub struct ProofStatus {
     /// Failed attempts of its unfinished jobs.
     #[prost(uint32, tag = "8")]
     pub failures: u32,
-    /// Seconds until the final proof, from what jobs took lately; absent while unknown.
+    /// Seconds until the final proof, and when that is verified until the wrap, from what jobs took
+    /// lately; absent while unknown.
     #[prost(uint64, optional, tag = "9")]
     pub remaining_s: ::core::option::Option<u64>,
     /// Kind of the last failure of an unfinished job; empty when there is none.
@@ -92,6 +93,13 @@ pub struct ProofStatus {
     pub proof_bytes: u64,
     #[prost(uint64, tag = "16")]
     pub verify_wall_ms: u64,
+    #[prost(enumeration = "WrapState", tag = "17")]
+    pub wrap: i32,
+    /// Of the wrap; 0 before there is one.
+    #[prost(uint64, tag = "18")]
+    pub wrap_bytes: u64,
+    #[prost(uint64, tag = "19")]
+    pub wrap_verify_wall_ms: u64,
 }
 /// What the finished jobs of a stage took.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -310,6 +318,8 @@ pub enum Stage {
     Aggregate = 3,
     /// The root becomes the final proof and is verified.
     Finish = 4,
+    /// The final proof becomes one that Ethereum can check and that says nothing else.
+    Wrap = 5,
 }
 impl Stage {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -323,6 +333,7 @@ impl Stage {
             Self::Segment => "STAGE_SEGMENT",
             Self::Aggregate => "STAGE_AGGREGATE",
             Self::Finish => "STAGE_FINISH",
+            Self::Wrap => "STAGE_WRAP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -333,6 +344,47 @@ impl Stage {
             "STAGE_SEGMENT" => Some(Self::Segment),
             "STAGE_AGGREGATE" => Some(Self::Aggregate),
             "STAGE_FINISH" => Some(Self::Finish),
+            "STAGE_WRAP" => Some(Self::Wrap),
+            _ => None,
+        }
+    }
+}
+/// Where the wrap of a verified final proof stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WrapState {
+    /// None is planned: no wrapper is configured, or the final proof is not verified.
+    Unspecified = 0,
+    /// It waits for a worker or is made.
+    Waiting = 1,
+    /// Its job is dead: an operator must retry or discard it.
+    Stuck = 2,
+    Done = 3,
+    /// An operator gave it up.
+    Discarded = 4,
+}
+impl WrapState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WRAP_STATE_UNSPECIFIED",
+            Self::Waiting => "WRAP_STATE_WAITING",
+            Self::Stuck => "WRAP_STATE_STUCK",
+            Self::Done => "WRAP_STATE_DONE",
+            Self::Discarded => "WRAP_STATE_DISCARDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WRAP_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WRAP_STATE_WAITING" => Some(Self::Waiting),
+            "WRAP_STATE_STUCK" => Some(Self::Stuck),
+            "WRAP_STATE_DONE" => Some(Self::Done),
+            "WRAP_STATE_DISCARDED" => Some(Self::Discarded),
             _ => None,
         }
     }
@@ -600,7 +652,8 @@ pub mod prover_client {
                 .insert(GrpcMethod::new("cloister.prover.v1.Prover", "RetryJob"));
             self.inner.unary(req, path, codec).await
         }
-        /// Gives up proving the job's batch. A rejected batch is evidence and is not given up.
+        /// Gives up proving the job's batch, or wrapping the proof of a batch that is proved. A rejected
+        /// batch is evidence and is not given up.
         pub async fn discard_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DiscardJobRequest>,
@@ -703,7 +756,8 @@ pub mod prover_server {
             tonic::Response<super::RetryJobResponse>,
             tonic::Status,
         >;
-        /// Gives up proving the job's batch. A rejected batch is evidence and is not given up.
+        /// Gives up proving the job's batch, or wrapping the proof of a batch that is proved. A rejected
+        /// batch is evidence and is not given up.
         async fn discard_job(
             &self,
             request: tonic::Request<super::DiscardJobRequest>,

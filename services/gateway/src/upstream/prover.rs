@@ -65,7 +65,7 @@ pub struct Proving {
     pub state: &'static str,
     /// Whether plain execution by the program gives the sealed header.
     pub checked: bool,
-    /// `execute`, `segment`, `aggregate` or `finish`.
+    /// `execute`, `segment`, `aggregate`, `finish` or `wrap`.
     pub stage: &'static str,
     /// Segments that are proved.
     pub segments_done: u32,
@@ -77,7 +77,7 @@ pub struct Proving {
     pub nodes_total: u32,
     /// Failed tries of unfinished jobs.
     pub failures: u32,
-    /// Seconds until the final proof, while it can be told.
+    /// Seconds until the final proof, and then until the wrap, while it can be told.
     pub remaining_s: Option<u64>,
     /// Kind of the last failure of an unfinished job.
     pub last_error_kind: Option<String>,
@@ -93,6 +93,13 @@ pub struct Proving {
     pub proof_bytes: u64,
     /// How long the prover took to verify it, in milliseconds.
     pub verify_wall_ms: u64,
+    /// Where the wrap stands: `waiting`, `stuck`, `done` or `discarded`; `None` when none is
+    /// planned.
+    pub wrap: Option<&'static str>,
+    /// Size of the wrap in bytes; 0 before there is one.
+    pub wrap_bytes: u64,
+    /// How long verifying the wrap took, in milliseconds.
+    pub wrap_verify_wall_ms: u64,
 }
 
 /// What the finished jobs of a stage took.
@@ -264,7 +271,7 @@ impl Prover {
         answer.map(|_| ()).map_err(|status| failed(&status))
     }
 
-    /// Gives up proving the job's batch.
+    /// Gives up proving the job's batch, or wrapping its proof.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -303,7 +310,18 @@ fn stage(stage: pb::Stage) -> Result<&'static str, UpstreamError> {
         pb::Stage::Segment => Ok("segment"),
         pb::Stage::Aggregate => Ok("aggregate"),
         pb::Stage::Finish => Ok("finish"),
+        pb::Stage::Wrap => Ok("wrap"),
         pb::Stage::Unspecified => Err(UpstreamError::malformed(PART, "stage")),
+    }
+}
+
+fn wrap(state: pb::WrapState) -> Option<&'static str> {
+    match state {
+        pb::WrapState::Unspecified => None,
+        pb::WrapState::Waiting => Some("waiting"),
+        pb::WrapState::Stuck => Some("stuck"),
+        pb::WrapState::Done => Some("done"),
+        pb::WrapState::Discarded => Some("discarded"),
     }
 }
 
@@ -383,6 +401,9 @@ fn proving(message: &pb::ProofStatus) -> Result<Proving, UpstreamError> {
         machine: commitment(&message.machine)?,
         proof_bytes: message.proof_bytes,
         verify_wall_ms: message.verify_wall_ms,
+        wrap: wrap(message.wrap()),
+        wrap_bytes: message.wrap_bytes,
+        wrap_verify_wall_ms: message.wrap_verify_wall_ms,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use cloister_proto::prover::v1::{
     BatchState, BatchStatus, GetBatchStatusRequest, GetBatchStatusResponse, L1Transaction,
-    ProofState as WireState, ProofStatus, StageUsage,
+    ProofState as WireState, ProofStatus, StageUsage, WrapState as WireWrap,
 };
 use tonic::Status;
 
@@ -10,7 +10,7 @@ use super::{ProverApi, jobs, unavailable};
 use crate::app::lifecycle::{self, BatchLifecycle, Stage};
 use crate::app::model::CommitDepth;
 use crate::app::proving::model::Stage as JobStage;
-use crate::app::proving::progress::{self, Progress, ProofState};
+use crate::app::proving::progress::{self, Progress, ProofState, WrapState};
 
 pub(super) async fn handle(
     api: &ProverApi,
@@ -64,6 +64,13 @@ fn proof_status(progress: &Progress) -> ProofStatus {
         ProofState::Rejected => WireState::Rejected,
         ProofState::Discarded => WireState::Discarded,
     };
+    let wrap = match progress.wrap {
+        None => WireWrap::Unspecified,
+        Some(WrapState::Waiting) => WireWrap::Waiting,
+        Some(WrapState::Stuck) => WireWrap::Stuck,
+        Some(WrapState::Done) => WireWrap::Done,
+        Some(WrapState::Discarded) => WireWrap::Discarded,
+    };
     let (segments_done, segments_total) = progress.count(JobStage::Segment);
     let (nodes_done, nodes_total) = progress.count(JobStage::Aggregate);
     let failures: u64 = progress.stages.iter().map(|stage| stage.failures).sum();
@@ -93,5 +100,8 @@ fn proof_status(progress: &Progress) -> ProofStatus {
         machine: machine.into(),
         proof_bytes: row.proof_bytes,
         verify_wall_ms: row.verify_wall_ms,
+        wrap: wrap.into(),
+        wrap_bytes: row.wrap_bytes,
+        wrap_verify_wall_ms: row.wrap_verify_wall_ms,
     }
 }

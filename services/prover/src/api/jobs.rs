@@ -14,6 +14,7 @@ pub(super) const fn stage(stage: Stage) -> wire::Stage {
         Stage::Segment => wire::Stage::Segment,
         Stage::Aggregate => wire::Stage::Aggregate,
         Stage::Finish => wire::Stage::Finish,
+        Stage::Wrap => wire::Stage::Wrap,
     }
 }
 

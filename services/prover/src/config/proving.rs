@@ -22,6 +22,10 @@ const MAX_PAUSE: Duration = Duration::from_mins(5);
 pub(crate) struct ProverSection {
     /// The program `cloister-prover-engine`.
     pub engine: PathBuf,
+    /// The program `cloister-wrapper`, which makes of each final proof the one that Ethereum checks. It
+    /// takes up to 14 GB; the workers of a process wrap one after the other, each without its engine
+    /// meanwhile. Where it is not given nothing is wrapped, and batches stay `committed`.
+    pub wrapper: Option<PathBuf>,
     /// Folder for the engine's keys; they are made there once.
     pub key_cache: PathBuf,
     /// Folder for files under way; emptied when a worker starts.
@@ -34,11 +38,14 @@ pub(crate) struct ProverSection {
     /// proof is done. Not used on a machine that only proves.
     #[serde(default = "one")]
     pub checkers: u32,
-    /// Threads of one engine; as many as there are processors unless given.
+    /// Threads of one engine, or of the wrapper; as many as there are processors unless given.
     pub threads_per_engine: Option<u16>,
     /// Memory that one engine may take, in bytes; it ends when it needs more, and the job is tried
     /// again.
     pub engine_memory_limit_bytes: Option<u64>,
+    /// Memory that the wrapper may take, in bytes; it ends when it needs more, and the wrap is tried
+    /// again.
+    pub wrapper_memory_limit_bytes: Option<u64>,
     /// Folder in which artefacts are kept instead of the database. All machines must see the same.
     pub artefacts: Option<PathBuf>,
     /// Failures after which a job is dead and waits for an operator.
@@ -53,7 +60,7 @@ pub(crate) struct ProverSection {
     /// How often an empty queue is looked at, in milliseconds.
     #[serde(default = "default_poll")]
     pub poll_ms: u64,
-    /// How long one call of the engine may take, in seconds.
+    /// How long one call of the engine or the wrapper may take, in seconds.
     #[serde(default = "default_timeout")]
     pub call_timeout_s: u64,
     /// How long a job may go on when the process is told to end, in seconds. Then it is given back.
@@ -62,8 +69,8 @@ pub(crate) struct ProverSection {
     /// Longest input of a batch that is taken from the sequencer, in bytes.
     #[serde(default = "default_input")]
     pub max_input_bytes: u64,
-    /// How long inputs and jobs of proved batches are kept, in hours. Final proofs are always kept,
-    /// and everything of a rejected batch.
+    /// How long inputs and jobs of proved batches are kept, in hours. Final proofs and wraps are
+    /// always kept, and everything of a rejected batch.
     #[serde(default = "default_keep")]
     pub keep_inputs_h: u64,
 }
@@ -157,12 +164,15 @@ impl Validate for ProverSection {
             1,
             1_024,
         )?;
-        within(
-            "engine_memory_limit_bytes",
-            self.engine_memory_limit_bytes.unwrap_or(1 << 30),
-            1 << 28,
-            1 << 44,
-        )?;
+        for (setting, limit) in [
+            ("engine_memory_limit_bytes", self.engine_memory_limit_bytes),
+            (
+                "wrapper_memory_limit_bytes",
+                self.wrapper_memory_limit_bytes,
+            ),
+        ] {
+            within(setting, limit.unwrap_or(1 << 30), 1 << 28, 1 << 44)?;
+        }
         // The skeleton drops everything 20 seconds after the first signal.
         within("stop_grace_s", self.stop_grace_s, 0, 15)?;
         within("max_input_bytes", self.max_input_bytes, 1_024, 4 << 30)?;

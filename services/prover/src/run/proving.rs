@@ -7,7 +7,7 @@ use cloister_service_kit::{Context, Error, Result};
 use cloister_types::SystemClock;
 
 use crate::app::health::Health;
-use crate::app::proving::engine::Engines;
+use crate::app::proving::engine::{Engines, Wrapping};
 use crate::app::proving::inputs::{Fetching, Inputs};
 use crate::app::proving::load::Load;
 use crate::app::proving::monitor::{self, Monitor};
@@ -81,6 +81,7 @@ pub(super) fn start_workers(
         store: store.clone(),
         artefacts: Artefacts::new(store.clone(), section.artefacts.clone()),
         engines: Engines::new(section),
+        wrapping: Wrapping::new(section),
         health: Arc::clone(health),
         scratch: section.scratch.clone(),
         lease: section.lease(),

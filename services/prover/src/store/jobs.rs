@@ -12,6 +12,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::convert::{b256_of, bigint, damaged, interval, u32_of, u64_of};
+use super::proving::release_all;
 use super::{Store, StoreError};
 use crate::app::proving::graph::SEGMENT_LAYER;
 use crate::app::proving::model::{
@@ -94,12 +95,14 @@ fn artefact_of(row: &PgRow, column: &str) -> Result<Option<ArtefactId>, StoreErr
 impl Store {
     /// Takes the most urgent job for `for_` a time. Executions come first, because commits wait for
     /// them; then the oldest batch, and in it what is nearest to the final proof, so that its
-    /// artefacts go soonest. Jobs of a batch that another program began are left alone.
+    /// artefacts go soonest. Jobs of a batch that another program began are left alone, and so are
+    /// wraps unless the worker `wraps` proofs of the batch's program.
     pub(crate) async fn lease(
         &self,
         owner: &str,
         takes: Takes,
         identity: &Identity,
+        wraps: Option<&Identity>,
         for_: Duration,
     ) -> Result<Option<Job>, StoreError> {
         let row = sqlx::query(
@@ -108,8 +111,11 @@ impl Store {
                 attempts = attempts + 1 \
              where id = (select job.id from job join proving on proving.batch = job.batch \
                 where job.state = 'ready' and job.not_before <= now() \
-                and proving.state = 'open' and proving.input is not null \
-                and (job.stage = 'execute' or (not $3 and program = $4 and machine = $5)) \
+                and case job.stage \
+                    when 'wrap' then proving.state = 'verified' and program = $6 and machine = $7 \
+                    else proving.state = 'open' and proving.input is not null \
+                        and (job.stage = 'execute' or (not $3 and program = $4 and machine = $5)) \
+                end \
                 order by (job.stage = 'execute') desc, job.batch, job.layer desc, job.node \
                 limit 1 for update of job skip locked) \
              returning id, fence",
@@ -119,6 +125,8 @@ impl Store {
         .bind(takes == Takes::Executions)
         .bind(identity.program.0.as_slice())
         .bind(identity.machine.0.as_slice())
+        .bind(wraps.map(|wraps| wraps.program.0.to_vec()))
+        .bind(wraps.map(|wraps| wraps.machine.0.to_vec()))
         .fetch_optional(self.database.pool())
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -132,7 +140,7 @@ impl Store {
     /// Everything about a job that was just taken; `None` when it is gone already.
     async fn leased_job(&self, lease: Lease) -> Result<Option<Job>, StoreError> {
         let row = sqlx::query(
-            "select job.*, batch.hash, proving.input, proving.segments from job \
+            "select job.*, batch.hash, proving.input, proving.segments, proving.proof from job \
              join proving on proving.batch = job.batch join batch on batch.number = job.batch \
              where job.id = $1 and job.fence = $2 and job.state = 'leased'",
         )
@@ -168,6 +176,7 @@ impl Store {
             children,
             segments: u32_of(segments.unwrap_or_default(), "segments")?,
             public_values,
+            proof: artefact_of(&row, "proof")?,
         }))
     }
 
@@ -352,7 +361,47 @@ async fn remake(
             remake_layer(tx, job, below, &[0], patience).await?;
             remake_layer(tx, job, SEGMENT_LAYER, &[last_segment], patience).await
         }
+        Remake::FinalProof => remake_final(tx, job, patience).await,
     }
+}
+
+/// Makes the final proof again: from the root and the public values where they are kept, else from
+/// the execution on, whose input may have to be fetched anew. Until then the batch is not verified.
+async fn remake_final(tx: &mut Tx<'_>, job: &Job, patience: Patience) -> Result<(), StoreError> {
+    let batch = bigint(job.batch)?;
+    let finish = job.layer.saturating_sub(1);
+    sqlx::query(
+        "update proving set state = 'open', proof = null, verified_at = null, \
+         verify_wall_ms = null, pruned = false \
+         where batch = $1 and state = 'verified' and wrap is null",
+    )
+    .bind(batch)
+    .execute(&mut **tx)
+    .await?;
+    let kept: bool = sqlx::query_scalar(
+        "select exists (select 1 from job where batch = $1 and stage = 'finish') \
+         and exists (select 1 from job where batch = $1 and layer = $2 - 1 and output is not null) \
+         and exists (select 1 from job where batch = $1 and public_values is not null)",
+    )
+    .bind(batch)
+    .bind(i32::try_from(finish).unwrap_or(i32::MAX))
+    .fetch_one(&mut **tx)
+    .await?;
+    if kept {
+        return remake_layer(tx, job, finish, &[0], patience).await;
+    }
+    sqlx::query("delete from job where batch = $1 and layer > 0 and stage <> 'wrap'")
+        .bind(batch)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query(
+        "insert into job (batch, stage, layer, node) values ($1, 'execute', 0, 0) \
+         on conflict (batch, layer, node) do update set state = 'waiting', finished_at = null",
+    )
+    .bind(batch)
+    .execute(&mut **tx)
+    .await?;
+    release_all(tx, batch).await
 }
 
 async fn remake_layer(

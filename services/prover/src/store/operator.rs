@@ -155,7 +155,8 @@ impl Store {
             .await
     }
 
-    /// Gives up proving the batch of a job. `Err` inside: the wish is not granted.
+    /// Gives up proving the batch of a job, or wrapping its proof. `Err` inside: the wish is not
+    /// granted.
     pub(crate) async fn discard_job(&self, id: u64) -> Result<Result<(), Refusal>, StoreError> {
         let Ok(id) = bigint(id) else {
             return Ok(Err(Refusal::Unknown));
@@ -202,6 +203,12 @@ async fn retry(tx: &mut Tx<'_>, id: i64) -> Result<Result<(), Refusal>, StoreErr
         return Ok(Err(Refusal::Unknown));
     };
     let condition = match (proving, now, stage) {
+        (ProvingState::Verified, JobState::Dead | JobState::Discarded, Stage::Wrap) => "id = $2",
+        (
+            ProvingState::Verified,
+            JobState::Waiting | JobState::Ready | JobState::Leased,
+            Stage::Wrap,
+        ) => return Ok(Err(Refusal::NotRetryable(now))),
         (ProvingState::Verified, _, _) => return Ok(Err(Refusal::Proved)),
         (_, JobState::Discarded, _) => "state = 'discarded'",
         (_, JobState::Dead | JobState::Rejected, _) => "id = $2",
@@ -211,7 +218,7 @@ async fn retry(tx: &mut Tx<'_>, id: i64) -> Result<Result<(), Refusal>, StoreErr
         }
         (_, other, _) => return Ok(Err(Refusal::NotRetryable(other))),
     };
-    if proving != ProvingState::Open {
+    if !matches!(proving, ProvingState::Open | ProvingState::Verified) {
         sqlx::query(
             "update proving set state = 'open', executed_hash = null, \
              execution = case execution when 'different' then 'unchecked' else execution end \
@@ -251,26 +258,36 @@ async fn anew(tx: &mut Tx<'_>, batch: i64) -> Result<(), StoreError> {
 }
 
 async fn discard(tx: &mut Tx<'_>, id: i64) -> Result<Result<(), Refusal>, StoreError> {
-    let Some((batch, _, _, proving)) = locate(tx, id).await? else {
+    let Some((batch, stage, now, proving)) = locate(tx, id).await? else {
         return Ok(Err(Refusal::Unknown));
     };
-    match proving {
-        ProvingState::Open => {}
-        ProvingState::Verified => return Ok(Err(Refusal::Proved)),
-        ProvingState::Rejected => return Ok(Err(Refusal::Evidence)),
-        ProvingState::Discarded => return Ok(Err(Refusal::Discarded)),
-    }
+    // Of a batch that is proved only the wrap can be given up.
+    let only = match (proving, stage, now) {
+        (ProvingState::Open, _, _) => None,
+        (
+            ProvingState::Verified,
+            Stage::Wrap,
+            JobState::Waiting | JobState::Ready | JobState::Leased | JobState::Dead,
+        ) => Some(id),
+        (ProvingState::Verified, Stage::Wrap, JobState::Discarded)
+        | (ProvingState::Discarded, _, _) => return Ok(Err(Refusal::Discarded)),
+        (ProvingState::Verified, _, _) => return Ok(Err(Refusal::Proved)),
+        (ProvingState::Rejected, _, _) => return Ok(Err(Refusal::Evidence)),
+    };
     sqlx::query(
         "update job set state = 'discarded', fence = fence + 1, lease_owner = null, \
          lease_until = null, finished_at = null, output = null, public_values = null \
-         where batch = $1",
+         where batch = $1 and ($2::bigint is null or id = $2)",
     )
     .bind(batch)
+    .bind(only)
     .execute(&mut **tx)
     .await?;
-    sqlx::query("update proving set state = 'discarded' where batch = $1")
-        .bind(batch)
-        .execute(&mut **tx)
-        .await?;
+    if only.is_none() {
+        sqlx::query("update proving set state = 'discarded' where batch = $1")
+            .bind(batch)
+            .execute(&mut **tx)
+            .await?;
+    }
     Ok(Ok(()))
 }

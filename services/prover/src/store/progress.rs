@@ -29,6 +29,12 @@ pub(crate) struct ProvingRow {
     pub proof_bytes: u64,
     /// How long verifying it took.
     pub verify_wall_ms: u64,
+    /// Whether it is wrapped.
+    pub wrapped: bool,
+    /// Size of the wrap; 0 before there is one.
+    pub wrap_bytes: u64,
+    /// How long verifying the wrap took.
+    pub wrap_verify_wall_ms: u64,
 }
 
 /// Jobs of one stage of one batch.
@@ -42,6 +48,8 @@ pub(crate) struct StageRow {
     pub done: u64,
     /// Those that are dead.
     pub dead: u64,
+    /// Those that an operator gave up.
+    pub discarded: u64,
     /// Weight of those that are not done.
     pub weight_left: u64,
     /// Failed tries of those that are not done.
@@ -118,8 +126,11 @@ impl Store {
         };
         let row = sqlx::query(
             "select state, execution = 'equal' as checked, input is not null as has_input, \
-             input_error, instructions, program, machine, verify_wall_ms, artefact.bytes \
-             from proving left join artefact on artefact.id = proof where batch = $1",
+             input_error, instructions, program, machine, verify_wall_ms, \
+             wrap is not null as wrapped, wrap_verify_wall_ms, \
+             inside.bytes as proof_bytes, outside.bytes as wrap_bytes from proving \
+             left join artefact as inside on inside.id = proof \
+             left join artefact as outside on outside.id = wrap where batch = $1",
         )
         .bind(batch)
         .fetch_optional(self.database.pool())
@@ -135,8 +146,11 @@ impl Store {
             input_error: row.try_get("input_error")?,
             instructions: some_number(&row, "instructions")?.unwrap_or_default(),
             identity: program.zip(machine),
-            proof_bytes: some_number(&row, "bytes")?.unwrap_or_default(),
+            proof_bytes: some_number(&row, "proof_bytes")?.unwrap_or_default(),
             verify_wall_ms: some_number(&row, "verify_wall_ms")?.unwrap_or_default(),
+            wrapped: row.try_get("wrapped")?,
+            wrap_bytes: some_number(&row, "wrap_bytes")?.unwrap_or_default(),
+            wrap_verify_wall_ms: some_number(&row, "wrap_verify_wall_ms")?.unwrap_or_default(),
         }))
     }
 
@@ -145,6 +159,7 @@ impl Store {
         let rows = sqlx::query(
             "select stage, count(*) as total, count(*) filter (where state = 'done') as done, \
              count(*) filter (where state = 'dead') as dead, \
+             count(*) filter (where state = 'discarded') as discarded, \
              coalesce(sum(weight) filter (where state <> 'done'), 0)::bigint as weight_left, \
              coalesce(sum(attempts + faults - (state = 'leased')::integer) \
                 filter (where state <> 'done'), 0)::bigint as failures, \
@@ -164,6 +179,7 @@ impl Store {
                     total: number(row, "total")?,
                     done: number(row, "done")?,
                     dead: number(row, "dead")?,
+                    discarded: number(row, "discarded")?,
                     weight_left: number(row, "weight_left")?,
                     failures: number(row, "failures")?,
                     cpu_ms: number(row, "cpu_ms")?,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use cloister_prove::protocol::Hash;
 use cloister_store_pg::Tx;
 use sqlx::Row as _;
 
-use super::convert::{bigint, damaged, interval, u64_of};
+use super::convert::{b256_of, bigint, damaged, interval, u32_of, u64_of};
 use super::jobs::circuit_word;
 use super::{Store, StoreError};
 use crate::app::model::Gate;
@@ -14,6 +15,8 @@ use crate::app::proving::model::{ArtefactId, Finished, Identity, Job, Made, Stag
 
 /// Most batches that begin to be proved in one statement.
 const MAX_ENROLLED: i64 = 256;
+/// Most wraps that wait or are under way at once; the others are planted when these are done.
+const MAX_WRAPS: i64 = 16;
 
 /// A batch whose input is not here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,17 +116,57 @@ impl Store {
         Ok(())
     }
 
-    /// Writes that a job is done, and releases in the same transaction what waited for it.
+    /// Writes that a job is done, and releases in the same transaction what waited for it. With a
+    /// final proof a worker that `wraps` plants the wrap, before anything that it may need goes.
     pub(crate) async fn complete(
         &self,
         job: &Job,
         finished: &Finished,
+        wraps: bool,
     ) -> Result<Completed, StoreError> {
         self.database
             .run_tx("complete_job", |tx| {
-                Box::pin(async move { complete(tx, job, finished).await })
+                Box::pin(async move { complete(tx, job, finished, wraps).await })
             })
             .await
+    }
+
+    /// Plants the wraps of verified batches that have none, the lowest first. Whoever wraps calls
+    /// it, so that batches are wrapped also when they were verified before there was a wrapper.
+    pub(crate) async fn plant_wraps(&self) -> Result<(), StoreError> {
+        self.database
+            .run_tx("plant_wraps", |tx| {
+                Box::pin(async move { plant_wraps(tx).await })
+            })
+            .await
+    }
+
+    /// The wrap of a batch and whose proof it wraps; `None` when there is none.
+    #[expect(dead_code, reason = "for the committer, which sends wraps to Ethereum")]
+    pub(crate) async fn wrap(
+        &self,
+        batch: u64,
+    ) -> Result<Option<(ArtefactId, Identity)>, StoreError> {
+        let Ok(batch) = bigint(batch) else {
+            return Ok(None);
+        };
+        let row = sqlx::query(
+            "select wrap, image, program, machine from proving \
+             where batch = $1 and wrap is not null",
+        )
+        .bind(batch)
+        .fetch_optional(self.database.pool())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let commitment = |column: &str| -> Result<Hash, StoreError> {
+            Ok(Hash(b256_of(row.try_get(column)?, column)?.0))
+        };
+        let identity = Identity {
+            image: u32_of(row.try_get("image")?, "image")?,
+            program: commitment("program")?,
+            machine: commitment("machine")?,
+        };
+        Ok(Some((ArtefactId(row.try_get("wrap")?), identity)))
     }
 
     /// How far commits may go beyond `committed`.
@@ -166,6 +209,7 @@ async fn complete(
     tx: &mut Tx<'_>,
     job: &Job,
     finished: &Finished,
+    wraps: bool,
 ) -> Result<Completed, StoreError> {
     let (output, public_values) = match &finished.made {
         Made::Plan { .. } => (None, None),
@@ -173,7 +217,7 @@ async fn complete(
             output,
             public_values,
         } => (Some(output.0), public_values.map(|id| id.0)),
-        Made::Final { output, .. } => (Some(output.0), None),
+        Made::Final { output, .. } | Made::Wrap { output, .. } => (Some(output.0), None),
     };
     // Done with the very same fence is our own earlier success, whose answer was lost.
     let done = sqlx::query(
@@ -210,7 +254,16 @@ async fn complete(
         Made::Final {
             output,
             verify_wall_ms,
-        } => verified(tx, batch, *output, *verify_wall_ms).await?,
+        } => {
+            verified(tx, batch, *output, *verify_wall_ms).await?;
+            if wraps {
+                plant_wraps(tx).await?;
+            }
+        }
+        Made::Wrap {
+            output,
+            verify_wall_ms,
+        } => wrapped(tx, batch, *output, *verify_wall_ms).await?,
     }
     release_after(tx, batch, job).await?;
     Ok(Completed::Yes)
@@ -309,13 +362,60 @@ async fn verified(
     }
 }
 
+async fn plant_wraps(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let rows = sqlx::query(
+        "select batch, segments from proving where state = 'verified' and wrap is null \
+         and not exists (select 1 from job where job.batch = proving.batch and stage = 'wrap') \
+         order by batch limit greatest(0, $1 - (select count(*) from job where stage = 'wrap' \
+            and state in ('waiting', 'ready', 'leased'))) for update skip locked",
+    )
+    .bind(MAX_WRAPS)
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in &rows {
+        let batch: i64 = row.try_get("batch")?;
+        let segments = u32_of(row.try_get("segments")?, "segments")?;
+        let wrap = graph::wrap(segments).map_err(|_| damaged("a plan without a tree"))?;
+        plant(tx, batch, &[wrap]).await?;
+        // It has a job again, which is to be deleted by age.
+        sqlx::query("update proving set pruned = false where batch = $1 and pruned")
+            .bind(batch)
+            .execute(&mut **tx)
+            .await?;
+        release_all(tx, batch).await?;
+    }
+    Ok(())
+}
+
+async fn wrapped(
+    tx: &mut Tx<'_>,
+    batch: i64,
+    wrap: ArtefactId,
+    verify_wall_ms: u64,
+) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "update proving set wrap = $2, wrap_verify_wall_ms = $3, wrapped_at = now() \
+         where batch = $1 and state = 'verified'",
+    )
+    .bind(batch)
+    .bind(wrap.0)
+    .bind(bigint(verify_wall_ms)?)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(damaged("a wrap of a batch that is not verified"))
+    }
+}
+
 /// Makes jobs ready that waited for this one and for nothing else.
 async fn release_after(tx: &mut Tx<'_>, batch: i64, job: &Job) -> Result<(), StoreError> {
     match job.stage {
         // Repeated after its input was damaged, it releases jobs of every layer.
         Stage::Execute => return release_all(tx, batch).await,
-        Stage::Finish => return Ok(()),
-        Stage::Segment | Stage::Aggregate => {}
+        Stage::Wrap => return Ok(()),
+        Stage::Segment | Stage::Aggregate | Stage::Finish => {}
     }
     let sql = sqlx::AssertSqlSafe(format!(
         "{RELEASE} and (parent.stage = 'finish' \
@@ -331,10 +431,12 @@ async fn release_after(tx: &mut Tx<'_>, batch: i64, job: &Job) -> Result<(), Sto
 }
 
 /// A waiting job is ready when all jobs that it takes in are done; the final one also needs the
-/// public values, which a segment makes; the first one the batch's input. A pause that it still has
-/// to wait stays.
+/// public values, which a segment makes; the first one the batch's input; the wrap a batch that is
+/// verified. A pause that it still has to wait stays.
 const RELEASE: &str = "update job as parent set state = 'ready' \
     where parent.batch = $1 and parent.state = 'waiting' \
+    and (parent.stage <> 'wrap' or exists (select 1 from proving \
+        where proving.batch = parent.batch and proving.state = 'verified')) \
     and not exists (select 1 from job as child where child.batch = parent.batch \
         and child.state <> 'done' and ((child.layer = parent.layer - 1 \
             and child.node between parent.first_child and parent.last_child) \
@@ -343,7 +445,8 @@ const RELEASE: &str = "update job as parent set state = 'ready' \
 /// Makes all jobs of a batch ready that wait for nothing.
 pub(super) async fn release_all(tx: &mut Tx<'_>, batch: i64) -> Result<(), StoreError> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "{RELEASE} and (select input from proving where proving.batch = $1) is not null"
+        "{RELEASE} and (parent.stage = 'wrap' \
+            or (select input from proving where proving.batch = $1) is not null)"
     ));
     sqlx::query(sql).bind(batch).execute(&mut **tx).await?;
     Ok(())

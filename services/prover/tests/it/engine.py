@@ -1,10 +1,12 @@
-"""Stands for the proof engine, to force faults that a real one shows only by accident.
+"""Stands for the proof engine and the wrapper, to force faults that real ones show only by accident.
 
 It speaks the engine's protocol and writes small files that say what they cover, and it checks what
 it takes in as strictly as a prover would: a missing, foreign or out-of-order child is refused. The
-real engine is tested elsewhere; nothing here proves anything.
+real ones are tested elsewhere; nothing here proves anything.
 
-usage: engine.py FOLDER serve --key-cache DIR
+usage: engine.py FOLDER engine|wrapper serve [--key-cache DIR]
+
+FOLDER/ran-engine-PID and FOLDER/ran-wrapper-PID say who was started.
 
 FOLDER/faults.json holds a list of faults, each {"name", "do", "index", "batch", "how", "times"};
 `index` and `batch` may be null for any. Each fault strikes so many times over all processes.
@@ -16,7 +18,7 @@ import signal
 import sys
 import time
 
-FOLDER = sys.argv[1]
+FOLDER, ROLE = sys.argv[1:3]
 LAYERS = ["leaf", "internal_for_leaf", "internal_first", "internal_recursive"]
 
 
@@ -27,11 +29,13 @@ class Failure(Exception):
 
 
 def identity():
-    try:
-        with open(os.path.join(FOLDER, "image")) as file:
-            return int(file.read())
-    except FileNotFoundError:
-        return 1
+    for name in ("image-%s" % ROLE, "image"):
+        try:
+            with open(os.path.join(FOLDER, name)) as file:
+                return int(file.read())
+        except FileNotFoundError:
+            continue
+    return 1
 
 
 def strike(do, index, batch):
@@ -151,6 +155,14 @@ def verify(work):
     return {"is": "verified"}
 
 
+def wrap(work):
+    proof = read(work["proof"])
+    if proof.get("kind") != "final" or proof["hash"] != work["batch_hash"]:
+        raise Failure("bad_artefact", "the final proof does not hold")
+    written = write(work["output"], {"kind": "wrap", "hash": proof["hash"]})
+    return {"is": "wrapped", "bytes": written["bytes"], "verify_wall_ms": 7}
+
+
 def describe(_):
     image = identity()
     return {
@@ -187,13 +199,17 @@ def suffer(how, fault):
 
 def serve():
     actions = {
-        "describe": describe,
-        "execute": execute,
-        "segment": segment,
-        "aggregate": aggregate,
-        "finish": finish,
-        "verify": verify,
-    }
+        "engine": {
+            "describe": describe,
+            "execute": execute,
+            "segment": segment,
+            "aggregate": aggregate,
+            "finish": finish,
+            "verify": verify,
+        },
+        "wrapper": {"describe": describe, "wrap": wrap},
+    }[ROLE]
+    open(os.path.join(FOLDER, "ran-%s-%d" % (ROLE, os.getpid())), "w").close()
     for line in sys.stdin:
         request = json.loads(line)
         work = request["work"]
@@ -202,6 +218,8 @@ def serve():
             fault = strike(work["do"], work.get("index"), batch)
             if fault is not None:
                 suffer(fault["how"], fault)
+            if work["do"] not in actions:
+                raise Failure("bad_request", "the %s does not %s" % (ROLE, work["do"]))
             outcome = {"done": actions[work["do"]](work)}
         except Failure as failure:
             outcome = {"failed": {"kind": failure.kind, "message": str(failure)}}
@@ -214,6 +232,6 @@ def serve():
         sys.stdout.flush()
 
 
-if sys.argv[2] != "serve":
+if sys.argv[3] != "serve":
     sys.exit("only `serve` is played here")
 serve()

@@ -22,3 +22,4 @@ mod reorg;
 mod sequencer;
 mod takeover;
 mod world;
+mod wraps;

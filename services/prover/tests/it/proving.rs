@@ -51,7 +51,9 @@ impl Proving {
         let mut world = World::new().await?;
         let folder = world.folder.path().to_owned();
         std::fs::create_dir(folder.join("engine"))?;
-        write_engine(&folder)?;
+        for role in ["engine", "wrapper"] {
+            write_program(&folder, role)?;
+        }
         world.settings.proving = Some(section(&folder, more));
         Ok(Self {
             world,
@@ -65,6 +67,42 @@ impl Proving {
         let mut proving = Self::new(more).await?;
         proving.world.start().await?;
         Ok(proving)
+    }
+
+    /// The setting that has the prover wrap.
+    pub(crate) fn wrapper(&self) -> String {
+        format!("wrapper = \"{}\"\n", self.engine_file("wrapper").display())
+    }
+
+    /// As [`Proving::started`], and the prover wraps.
+    pub(crate) async fn wrapping(more: &str) -> anyhow::Result<Self> {
+        let mut proving = Self::new(more).await?;
+        proving.configure_wrapper();
+        proving.world.start().await?;
+        Ok(proving)
+    }
+
+    /// Has the prover wrap when it is started next.
+    pub(crate) fn configure_wrapper(&mut self) {
+        let wrapper = self.wrapper();
+        let section = self.world.settings.proving.as_mut().unwrap();
+        section.push_str(&wrapper);
+    }
+
+    /// Process ids of the engines (`engine`) or wrappers (`wrapper`) that were started and have not
+    /// ended.
+    pub(crate) fn alive(&self, role: &str) -> anyhow::Result<Vec<u32>> {
+        let prefix = format!("ran-{role}-");
+        let mut alive = Vec::new();
+        for entry in std::fs::read_dir(self.world.file("engine"))? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(id) = name.strip_prefix(&prefix)
+                && Path::new("/proc").join(id).exists()
+            {
+                alive.push(id.parse()?);
+            }
+        }
+        Ok(alive)
     }
 
     fn engine_file(&self, name: &str) -> std::path::PathBuf {
@@ -123,6 +161,11 @@ impl Proving {
         std::fs::write(self.engine_file("image"), image.to_string()).unwrap();
     }
 
+    /// Pretends that the wrapper alone is of another guest image.
+    pub(crate) fn install_wrapper_image(&self, image: u32) {
+        std::fs::write(self.engine_file("image-wrapper"), image.to_string()).unwrap();
+    }
+
     /// Seals a batch of so many segments; its number.
     pub(crate) fn seal(&self, segments: u32) -> u64 {
         self.seal_with(|input| input["segments"] = json!(segments))
@@ -171,6 +214,48 @@ impl Proving {
         let hash = self.world.batches.hash(batch).to_string();
         assert_eq!(proof, json!({"kind": "final", "hash": hash}));
         Ok(())
+    }
+
+    /// Waits until the wrap of a batch is in a state.
+    pub(crate) async fn until_wrap(
+        &mut self,
+        batch: u64,
+        state: api::WrapState,
+    ) -> anyhow::Result<()> {
+        let client = self.client();
+        let what = format!("the wrap of batch {batch} is {state:?}");
+        let request = api::GetBatchStatusRequest { number: batch };
+        let ask = async || {
+            let answer = client.clone().get_batch_status(request).await?;
+            let status = answer.into_inner().status.unwrap_or_default();
+            Ok(status.proof.is_some_and(|proof| proof.wrap() == state))
+        };
+        self.world.until(&what, ask).await
+    }
+
+    /// Waits until a batch is wrapped, and that its wrap is about it.
+    pub(crate) async fn until_wrapped(&mut self, batch: u64) -> anyhow::Result<()> {
+        self.until_wrap(batch, api::WrapState::Done).await?;
+        let mut connection = self.world.database.connect().await?;
+        let bytes: Vec<u8> = sqlx::query_scalar(
+            "select string_agg(data, ''::bytea order by number) from artefact_chunk \
+             where artefact = (select wrap from proving where batch = $1)",
+        )
+        .bind(i64::try_from(batch)?)
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        let wrap: Value = serde_json::from_slice(&bytes)?;
+        let hash = self.world.batches.hash(batch).to_string();
+        assert_eq!(wrap, json!({"kind": "wrap", "hash": hash}));
+        Ok(())
+    }
+
+    /// The job that wraps a batch.
+    pub(crate) async fn wrap_job(&self, batch: u64) -> anyhow::Result<api::Job> {
+        let jobs = self.jobs(batch).await?;
+        let found = jobs.into_iter().find(|job| job.stage() == api::Stage::Wrap);
+        Ok(found.unwrap())
     }
 
     /// The bytes of a final proof.
@@ -338,14 +423,15 @@ fn section(folder: &Path, more: &str) -> String {
     text + more
 }
 
-fn write_engine(folder: &Path) -> anyhow::Result<()> {
+fn write_program(folder: &Path, role: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/engine.py");
     let text = format!(
-        "#!/bin/sh\nexec python3 {script} {}/engine \"$@\"\n",
+        "#!/bin/sh\nexec python3 {script} {}/engine {role} \"$@\"\n",
         folder.display()
     );
-    let program = folder.join("engine/program");
+    let name = if role == "engine" { "program" } else { role };
+    let program = folder.join("engine").join(name);
     std::fs::write(&program, text)?;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
     Ok(())

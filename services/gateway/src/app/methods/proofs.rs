@@ -67,7 +67,7 @@ pub(crate) async fn retry(op: &Op<'_>, params: &Params<'_>) -> Answer {
     json(&done.map_err(|error| failure::upstream(&error))?)
 }
 
-/// `cloister_discardProofJob`: gives up proving the job's batch.
+/// `cloister_discardProofJob`: gives up proving the job's batch, or wrapping its proof.
 pub(crate) async fn discard(op: &Op<'_>, params: &Params<'_>) -> Answer {
     let id: U64 = params.required(0, "job")?;
     may(op, "discard_proof_job").await?;

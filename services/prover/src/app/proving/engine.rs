@@ -1,10 +1,11 @@
-//! The engine as workers see it: a process that is started, asked, and killed.
+//! The engine and the wrapper as workers see them: processes that are started, asked, and killed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloister_prove::client::{ClientError, Engine, Killer, Options};
 use cloister_prove::protocol::{Answer, Usage, Work};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::model::{ErrorKind, Failed, Identity};
 use crate::config::ProverSection;
@@ -12,14 +13,48 @@ use crate::config::ProverSection;
 /// How long an engine may take to say what it proves; it may have to make its keys first.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Starts engines.
+/// Starts engines, or wrappers.
 #[derive(Debug)]
 pub(crate) struct Engines {
     options: Options,
 }
 
+/// What wraps final proofs.
+#[derive(Debug)]
+pub(crate) struct Wrapping {
+    /// Starts wrappers.
+    pub engines: Engines,
+    turn: Arc<Semaphore>,
+}
+
+/// The right to wrap.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
+impl Wrapping {
+    /// As configured; `None` where nothing is wrapped.
+    pub(crate) fn new(section: &ProverSection) -> Option<Self> {
+        let options = Options {
+            program: section.wrapper.clone()?,
+            key_cache: None,
+            threads: section.threads_per_engine,
+            memory_limit_bytes: section.wrapper_memory_limit_bytes,
+            elf: None,
+        };
+        Some(Self {
+            engines: Engines { options },
+            turn: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// One wrap at a time in this process, since each takes more memory than an engine has; `None`
+    /// while another worker has its turn.
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        Arc::clone(&self.turn).try_acquire_owned().ok()
+    }
+}
+
 impl Engines {
-    /// As configured.
+    /// Of proving engines, as configured.
     pub(crate) fn new(section: &ProverSection) -> Self {
         Self {
             options: Options {

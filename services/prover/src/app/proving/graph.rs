@@ -1,4 +1,5 @@
-//! The jobs of one batch: execute, its segments, the layers of the tree, finish.
+//! The jobs of one batch: execute, its segments, the layers of the tree, finish; and the wrap, which
+//! is planted when the final proof is verified.
 
 use cloister_prove::protocol::SegmentPlan;
 use cloister_prove::tree::{BadSegmentCount, LayerKind, layers};
@@ -73,6 +74,24 @@ pub(crate) fn after_execution(segments: &[SegmentPlan]) -> Result<Vec<Planned>, 
     Ok(jobs)
 }
 
+/// The wrap of a batch of so many segments: above the final proof.
+///
+/// # Errors
+/// [`BadSegmentCount`] when no tree takes in so many.
+pub(crate) fn wrap(segments: u32) -> Result<Planned, BadSegmentCount> {
+    let tree = u32::try_from(layers(segments)?.len()).unwrap_or(u32::MAX);
+    Ok(Planned {
+        stage: Stage::Wrap,
+        // The segments, the tree, the final proof.
+        layer: SEGMENT_LAYER.saturating_add(tree).saturating_add(2),
+        node: 0,
+        circuit: None,
+        first_child: 0,
+        last_child: 0,
+        weight: 1,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,12 +140,16 @@ mod tests {
             assert_eq!(below.len(), 1, "one root");
             assert_eq!((last.stage, last.layer), (Finish, below[0].layer + 1));
             assert_eq!((last.first_child, last.last_child), (0, 0));
+            let wrap = wrap(u32::try_from(count).expect("a few")).expect("a small batch");
+            assert_eq!((wrap.stage, wrap.layer), (Stage::Wrap, last.layer + 1));
+            assert_eq!((wrap.first_child, wrap.last_child), (0, 0));
         }
     }
 
     #[test]
     fn no_segments_and_too_many_are_refused() {
         assert_eq!(after_execution(&[]), Err(BadSegmentCount(0)));
+        assert_eq!(wrap(0), Err(BadSegmentCount(0)));
         assert_eq!(after_execution(&plan(4_097)), Err(BadSegmentCount(4_097)));
     }
 }

@@ -38,6 +38,8 @@ words! {
         Aggregate = "aggregate",
         /// Makes the final proof and verifies it.
         Finish = "finish",
+        /// Wraps the final proof for Ethereum.
+        Wrap = "wrap",
     }
 }
 
@@ -63,7 +65,13 @@ words! {
 
 impl Stage {
     /// All, in order.
-    pub(crate) const ALL: [Self; 4] = [Self::Execute, Self::Segment, Self::Aggregate, Self::Finish];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Execute,
+        Self::Segment,
+        Self::Aggregate,
+        Self::Finish,
+        Self::Wrap,
+    ];
 }
 
 impl JobState {
@@ -220,6 +228,8 @@ pub(crate) struct Job {
     pub segments: u32,
     /// Proof of the public values.
     pub public_values: Option<ArtefactId>,
+    /// The final proof once it is verified: what a wrap takes in.
+    pub proof: Option<ArtefactId>,
 }
 
 /// What a job made.
@@ -244,6 +254,13 @@ pub(crate) enum Made {
     /// The final proof, verified.
     Final {
         /// The proof.
+        output: ArtefactId,
+        /// How long verifying took.
+        verify_wall_ms: u64,
+    },
+    /// The wrap of the final proof, verified.
+    Wrap {
+        /// The wrap.
         output: ArtefactId,
         /// How long verifying took.
         verify_wall_ms: u64,
@@ -288,6 +305,8 @@ pub(crate) enum Remake {
     PublicValues,
     /// What the final proof takes in: the root and the public values.
     RootAndPublicValues,
+    /// The final proof itself.
+    FinalProof,
 }
 
 /// A finished job's measure.

@@ -34,6 +34,7 @@ pub(crate) async fn perform(
         Stage::Segment => desk.segment().await,
         Stage::Aggregate => desk.aggregate().await,
         Stage::Finish => desk.finish().await,
+        Stage::Wrap => desk.wrap().await,
     }
 }
 
@@ -167,6 +168,37 @@ impl Desk<'_> {
         Ok(Finished { made, usage })
     }
 
+    /// The wrap. The wrapper verifies what it takes in and what it makes (SPV-25).
+    async fn wrap(&self) -> Result<Finished, Failed> {
+        let id = self.job.proof.ok_or_else(|| {
+            Failed::new(
+                ErrorKind::DamagedRow,
+                "the batch has no final proof to wrap",
+            )
+        })?;
+        let proof = self.fetch(id, "proof", Remake::FinalProof).await?;
+        let output = self.folder.join("wrap");
+        let work = Work::Wrap {
+            proof,
+            batch_hash: Hash(self.job.batch_hash.0),
+            output: output.clone(),
+        };
+        let (answer, usage) = self.call(work, Remake::FinalProof).await?;
+        let Answer::Wrapped {
+            bytes,
+            verify_wall_ms,
+        } = answer
+        else {
+            return Err(out_of_turn());
+        };
+        is_there(&output, bytes).await?;
+        let made = Made::Wrap {
+            output: self.store(&output).await?,
+            verify_wall_ms,
+        };
+        Ok(Finished { made, usage })
+    }
+
     async fn input(&self) -> Result<PathBuf, Failed> {
         let id = self.job.input.ok_or_else(|| Failed {
             remake: Remake::Input,
@@ -220,25 +252,30 @@ impl Desk<'_> {
         })
     }
 
-    /// The engine says that it wrote so many bytes: they must be there.
+    /// The engine says that it wrote a file.
     async fn written(&self, answer: &Answer, path: &Path) -> Result<(), Failed> {
-        let Answer::Written { bytes } = answer else {
-            return Err(out_of_turn());
-        };
-        match tokio::fs::metadata(path).await {
-            Ok(file) if file.len() == *bytes && *bytes > 0 => Ok(()),
-            Ok(file) => Err(Failed::new(
-                ErrorKind::Internal,
-                format!(
-                    "the engine said that it wrote {bytes} bytes and the file has {}",
-                    file.len()
-                ),
-            )),
-            Err(error) => Err(Failed::new(
-                ErrorKind::Internal,
-                format!("the engine said that it wrote a file that is not there: {error}"),
-            )),
+        match answer {
+            Answer::Written { bytes } => is_there(path, *bytes).await,
+            _ => Err(out_of_turn()),
         }
+    }
+}
+
+/// The engine says that it wrote so many bytes: they must be there.
+async fn is_there(path: &Path, bytes: u64) -> Result<(), Failed> {
+    match tokio::fs::metadata(path).await {
+        Ok(file) if file.len() == bytes && bytes > 0 => Ok(()),
+        Ok(file) => Err(Failed::new(
+            ErrorKind::Internal,
+            format!(
+                "the engine said that it wrote {bytes} bytes and the file has {}",
+                file.len()
+            ),
+        )),
+        Err(error) => Err(Failed::new(
+            ErrorKind::Internal,
+            format!("the engine said that it wrote a file that is not there: {error}"),
+        )),
     }
 }
 

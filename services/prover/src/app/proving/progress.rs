@@ -20,6 +20,19 @@ pub(crate) enum ProofState {
     Discarded,
 }
 
+/// Where the wrap of a verified proof stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WrapState {
+    /// It waits for a worker or is made.
+    Waiting,
+    /// Its job is dead.
+    Stuck,
+    /// It is there.
+    Done,
+    /// Given up.
+    Discarded,
+}
+
 /// How far a proof is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Progress {
@@ -27,13 +40,15 @@ pub(crate) struct Progress {
     pub state: ProofState,
     /// Where the proof stands in the database.
     pub row: ProvingRow,
-    /// The earliest stage that is not done.
+    /// Where its wrap stands; `None` when none is planned.
+    pub wrap: Option<WrapState>,
+    /// The earliest stage that is not done; the last one when all are.
     pub stage: Stage,
     /// Its jobs by stage, in order.
     pub stages: Vec<StageRow>,
     /// Kind of the last failure of an unfinished job.
     pub last_error_kind: Option<String>,
-    /// Seconds until the final proof; `None` while unknown.
+    /// Seconds until the final proof, and when that is verified until the wrap; `None` while unknown.
     pub remaining_s: Option<u64>,
 }
 
@@ -55,13 +70,15 @@ pub(crate) async fn of_batch(store: &Store, batch: u64) -> Result<Option<Progres
         return Ok(None);
     };
     let stages = store.stages(batch).await?;
+    let wrap = wrap(&row, &stages);
     let open = row.state == ProvingState::Open;
-    let last_error_kind = if open || row.state == ProvingState::Rejected {
+    let unwrapped = matches!(wrap, Some(WrapState::Waiting | WrapState::Stuck));
+    let last_error_kind = if open || unwrapped || row.state == ProvingState::Rejected {
         store.last_error_kind(batch).await?
     } else {
         None
     };
-    let remaining_s = if open && row.checked {
+    let remaining_s = if (open && row.checked) || wrap == Some(WrapState::Waiting) {
         let workers = store.busy_workers().await?.max(1);
         remaining_s(&stages, &store.pace().await?, workers)
     } else {
@@ -69,7 +86,8 @@ pub(crate) async fn of_batch(store: &Store, batch: u64) -> Result<Option<Progres
     };
     Ok(Some(Progress {
         state: state(&row, &stages),
-        stage: stage(&row, &stages),
+        wrap,
+        stage: stage(&row, wrap, &stages),
         row,
         stages,
         last_error_kind,
@@ -88,9 +106,28 @@ fn state(row: &ProvingRow, stages: &[StageRow]) -> ProofState {
     }
 }
 
-fn stage(row: &ProvingRow, stages: &[StageRow]) -> Stage {
+/// The wrap is named only when the final proof is verified: before that it is not its turn.
+fn wrap(row: &ProvingRow, stages: &[StageRow]) -> Option<WrapState> {
+    if row.wrapped {
+        return Some(WrapState::Done);
+    }
+    if row.state != ProvingState::Verified {
+        return None;
+    }
+    let job = stages.iter().find(|row| row.stage == Stage::Wrap)?;
+    Some(match (job.dead, job.discarded) {
+        (0, 0) => WrapState::Waiting,
+        (0, _) => WrapState::Discarded,
+        (_, _) => WrapState::Stuck,
+    })
+}
+
+fn stage(row: &ProvingRow, wrap: Option<WrapState>, stages: &[StageRow]) -> Stage {
     if row.state == ProvingState::Verified {
-        return Stage::Finish;
+        return match wrap {
+            None | Some(WrapState::Discarded) => Stage::Finish,
+            Some(WrapState::Waiting | WrapState::Stuck | WrapState::Done) => Stage::Wrap,
+        };
     }
     let unfinished = stages.iter().find(|stage| stage.done < stage.total);
     unfinished.map_or(Stage::Execute, |stage| stage.stage)
@@ -126,6 +163,7 @@ mod tests {
             total,
             done,
             dead: 0,
+            discarded: 0,
             weight_left,
             failures: 0,
             cpu_ms: 0,

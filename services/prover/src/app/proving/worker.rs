@@ -7,6 +7,9 @@
 //!             │    kills the engine
 //!             └► fail: again after a pause, or dead
 //! ```
+//!
+//! A worker runs one process at a time: its engine, kept from job to job, or for one wrap the
+//! wrapper, since the two together would take more memory than a worker has.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use cloister_prove::client::Killer;
 use cloister_service_kit::{Result, Shutdown};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
-use super::engine::{Engines, Running};
+use super::engine::{Engines, Running, Turn as WrapTurn, Wrapping};
 use super::model::{ErrorKind, Failed, Finished, Identity, Job, Lease, Made, Stage};
 use super::perform::perform;
 use super::scratch::Scratch;
@@ -38,6 +41,8 @@ pub(crate) struct Shop {
     pub artefacts: Artefacts,
     /// Starts engines.
     pub engines: Engines,
+    /// Starts wrappers, where one is configured.
+    pub wrapping: Option<Wrapping>,
     /// Tells operators of trouble, and other parts that a job is done.
     pub health: Arc<Health>,
     /// Where workers keep their files.
@@ -61,8 +66,13 @@ pub(crate) struct Worker {
     name: String,
     takes: Takes,
     scratch: Scratch,
+    /// The engine, or the wrapper during a wrap.
     engine: Option<Running>,
+    /// What the engine proves.
     identity: Option<Identity>,
+    /// Whose proofs the wrapper wraps; `None` as long as it is not known, and in a worker that does
+    /// not wrap.
+    wraps: Option<Identity>,
     idle_since: Instant,
 }
 
@@ -98,6 +108,7 @@ impl Worker {
             takes,
             engine: None,
             identity: None,
+            wraps: None,
             idle_since: Instant::now(),
         })
     }
@@ -140,33 +151,67 @@ impl Worker {
     async fn turn(&mut self, shutdown: &Shutdown) -> Turn {
         let identity = match self.identity {
             Some(identity) => identity,
-            None => match shutdown.unless_stopping(self.start()).await {
+            None => match shutdown.unless_stopping(self.learn()).await {
                 Some(Ok(identity)) => identity,
                 Some(Err(failed)) => return Turn::Trouble(failed.reason),
                 None => return Turn::Idle,
             },
         };
         match self.take(&identity).await {
-            Ok(Some(job)) => self.work(job, shutdown).await,
+            Ok(Some((job, turn))) => {
+                let turned = self.work(&job, shutdown).await;
+                // The next wrapper may start: this one has ended.
+                drop(turn);
+                turned
+            }
             Ok(None) => Turn::Idle,
             Err(error) => Turn::Trouble(error.to_string()),
         }
     }
 
-    async fn take(&self, identity: &Identity) -> Result<Option<Job>, StoreError> {
+    /// A job, and with a wrap the turn to wrap.
+    async fn take(
+        &self,
+        identity: &Identity,
+    ) -> Result<Option<(Job, Option<WrapTurn>)>, StoreError> {
         let shop = &self.shop;
         let lost = shop.store.expire(shop.patience).await?;
         crate::metrics::leases_lost(lost);
-        shop.store
-            .lease(&self.name, self.takes, identity, shop.lease)
-            .await
+        let mut turn = None;
+        if self.wraps.is_some() {
+            shop.store.plant_wraps().await?;
+            turn = shop.wrapping.as_ref().and_then(Wrapping::turn);
+        }
+        let wraps = self.wraps.as_ref().filter(|_| turn.is_some());
+        let job = shop
+            .store
+            .lease(&self.name, self.takes, identity, wraps, shop.lease)
+            .await?;
+        Ok(job.map(|job| {
+            let turn = turn.filter(|_| job.stage == Stage::Wrap);
+            (job, turn)
+        }))
     }
 
-    /// Starts the engine and learns which program it proves.
-    async fn start(&mut self) -> Result<Identity, Failed> {
-        let (engine, identity) = self.shop.engines.start().await?;
+    /// Learns what the programs are for. A wrapper that does not run is found here, rather than
+    /// when the first batch is proved after hours.
+    async fn learn(&mut self) -> Result<Identity, Failed> {
+        if self.takes == Takes::All && self.shop.wrapping.is_some() {
+            self.start(Stage::Wrap).await?;
+            self.engine = None;
+        }
+        self.start(Stage::Execute).await
+    }
+
+    /// Starts what a stage is done with, and learns which program it is for.
+    async fn start(&mut self, stage: Stage) -> Result<Identity, Failed> {
+        let (engines, known) = match (&self.shop.wrapping, stage) {
+            (Some(wrapping), Stage::Wrap) => (&wrapping.engines, &mut self.wraps),
+            _ => (&self.shop.engines, &mut self.identity),
+        };
+        let (engine, identity) = engines.start().await?;
         self.engine = Some(engine);
-        self.identity = Some(identity);
+        *known = Some(identity);
         Ok(identity)
     }
 
@@ -178,17 +223,21 @@ impl Worker {
         self.engine = None;
     }
 
-    async fn work(&mut self, job: Job, shutdown: &Shutdown) -> Turn {
+    async fn work(&mut self, job: &Job, shutdown: &Shutdown) -> Turn {
         let begun = Instant::now();
-        let end = self.attempt(&job, shutdown).await;
+        let end = self.attempt(job, shutdown).await;
+        if job.stage == Stage::Wrap {
+            // The wrapper's memory goes back before another worker's turn.
+            self.engine = None;
+        }
         self.idle_since = Instant::now();
         tracing::debug!(worker = self.name, job = job.lease.job, ?end, "a job ended");
         match end {
             End::Finished(finished) => {
-                self.finished(&job, &finished, begun.elapsed(), shutdown)
+                self.finished(job, &finished, begun.elapsed(), shutdown)
                     .await
             }
-            End::Failed(failed) => self.failed(&job, &failed, shutdown).await,
+            End::Failed(failed) => self.failed(job, &failed, shutdown).await,
             End::LeaseLost => {
                 self.engine = None;
                 tracing::warn!(
@@ -211,9 +260,14 @@ impl Worker {
 
     /// Does the job, with heartbeats.
     async fn attempt(&mut self, job: &Job, shutdown: &Shutdown) -> End {
-        let taken_for = self.identity;
+        let wraps = job.stage == Stage::Wrap;
+        let taken_for = if wraps { self.wraps } else { self.identity };
+        if wraps {
+            // Both at once would take more memory than a worker has.
+            self.engine = None;
+        }
         if self.engine.is_none() {
-            let Some(started) = shutdown.unless_stopping(self.start()).await else {
+            let Some(started) = shutdown.unless_stopping(self.start(job.stage)).await else {
                 return End::Interrupted;
             };
             if let Err(failed) = started {
@@ -293,14 +347,18 @@ impl Worker {
         shutdown: &Shutdown,
     ) -> Turn {
         let store = &self.shop.store;
-        let written = insist(shutdown, self.shop.poll, || store.complete(job, finished)).await;
+        let wraps = self.wraps.is_some();
+        let written = insist(shutdown, self.shop.poll, || {
+            store.complete(job, finished, wraps)
+        })
+        .await;
         match written {
             Ok(Completed::Yes) => {
                 crate::metrics::job_done(job.stage, took, finished.usage);
                 log_done(job, finished);
                 self.shop.health.release_job();
-                if job.stage == Stage::Execute {
-                    // Commits may go on.
+                if matches!(job.stage, Stage::Execute | Stage::Wrap) {
+                    // There may be something to send to Ethereum.
                     self.shop.health.ring();
                 }
                 Turn::Worked
@@ -401,6 +459,14 @@ fn log_done(job: &Job, finished: &Finished) {
         Made::Final { verify_wall_ms, .. } => {
             tracing::info!(batch, cpu_ms, wall_ms, verify_wall_ms, "a batch is proved");
         }
+        Made::Wrap { verify_wall_ms, .. } => tracing::info!(
+            batch,
+            cpu_ms,
+            wall_ms,
+            peak_bytes,
+            verify_wall_ms,
+            "the proof of a batch is wrapped"
+        ),
     }
 }
 
