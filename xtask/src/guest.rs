@@ -162,7 +162,8 @@ fn write(root: &Path, built: &Path, digest: &str) -> Result<()> {
     } else {
         eprintln!(
             "the program changed: run `cloister-prover-engine keys --key-cache DIR --write-image \
-             {IMAGE}` for its commitments, and tell the change in `guest/image/CHANGELOG.md`"
+             {IMAGE}` for its commitments, then make its image for Ethereum as `docs/proving.md` \
+             says, and tell the change in `guest/image/CHANGELOG.md`"
         );
     }
     let text = format!("{}\n", serde_json::to_string_pretty(&description)?);

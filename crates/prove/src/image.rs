@@ -16,3 +16,13 @@ pub fn verifying_key(version: u32) -> Option<&'static [u8]> {
         _ => None,
     }
 }
+
+/// What the verifier on Ethereum knows of a version: the circuit's image with the version's
+/// commitments, as `cloister_wrap::evm::image` makes it. A test of `crates/wrap` makes it again.
+#[must_use]
+pub fn verifier_image(version: u32) -> Option<&'static [u8]> {
+    match version {
+        1 => Some(include_bytes!("../../../guest/image/v1/verifier.image")),
+        _ => None,
+    }
+}

@@ -8,11 +8,11 @@ use std::{
 use cloister_wrap::{
     config::Val,
     evm::{calldata, image, replay},
-    key::VerifyingKey,
-    statement::Statement,
+    release::Release,
     verify::Verifier,
 };
 use p3_field::PrimeCharacteristicRing;
+use serde_json::Value;
 
 use crate::sample::{PARAMETERS, column, statement, world};
 
@@ -88,54 +88,66 @@ fn write_false_heads(folder: &Path) {
     }
 }
 
-#[test]
-#[ignore = "needs a real proof: wrap.key, wrap.proof and statement.json in CLOISTER_WRAP_FOLDER"]
-fn a_real_proof_is_written_for_the_contracts() {
-    let source = PathBuf::from(env::var_os("CLOISTER_WRAP_FOLDER").unwrap());
-    let key = VerifyingKey::decode(&fs::read(source.join("wrap.key")).unwrap()).unwrap();
-    let proof = fs::read(source.join("wrap.proof")).unwrap();
-    let text = fs::read_to_string(source.join("statement.json")).unwrap();
-    let (commitments, public) = text.split_once("\"public_values\"").unwrap();
-    let numbers: Vec<u32> = commitments
-        .split(|letter: char| !letter.is_ascii_digit())
-        .filter_map(|number| number.parse().ok())
-        .collect();
-    let hex: Vec<u8> = public
-        .bytes()
-        .filter_map(|digit| (digit as char).to_digit(16))
-        .map(|digit| u8::try_from(digit).unwrap())
-        .collect();
-    let statement = Statement {
-        program: std::array::from_fn(|index| numbers[index]),
-        machine: std::array::from_fn(|index| numbers[8 + index]),
-        public_values: hex.chunks(2).map(|pair| 16 * pair[0] + pair[1]).collect(),
-    };
-    let verifier = Verifier::new(key).unwrap();
-    verifier.verify(&statement, &proof).unwrap();
-    write_parts("real", &verifier, &statement, &proof, &[[0, 17], [17, 16]]);
+/// The released guest with the circuit, as `guest/image` and `crates/wrap/data` have them.
+fn release() -> Release {
+    let text = fs::read_to_string(folder("guest/image/v1/image.json")).unwrap();
+    let description: Value = serde_json::from_str(&text).unwrap();
+    let commitment = |name: &str| hex(description[name].as_str().unwrap());
+    Release::v1(1, commitment("program"), commitment("machine")).unwrap()
 }
 
-/// Writes all that a test in Solidity needs.
-fn write_parts(
-    name: &str,
-    verifier: &Verifier,
-    statement: &Statement,
-    proof: &[u8],
-    ranges: &[[usize; 2]],
-) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/wrap");
-    let image = image::image(verifier, &statement.program, &statement.machine).unwrap();
-    let replay = replay::replay(verifier, statement, proof).unwrap();
-    let head = calldata::head(&replay);
-    fs::write(folder.join(format!("{name}.image")), image).unwrap();
-    fs::write(folder.join(format!("{name}.head")), head).unwrap();
-    fs::write(
-        folder.join(format!("{name}.public")),
-        &statement.public_values,
-    )
-    .unwrap();
-    for (part, [first, count]) in ranges.iter().enumerate() {
-        let range = calldata::range(verifier, &replay, *first, *count);
-        fs::write(folder.join(format!("{name}.queries{part}")), range).unwrap();
+/// Compares a file with what is made from it, or writes it when asked to.
+fn same(path: &str, made: &[u8]) {
+    if env::var_os("CLOISTER_WRITE_VECTORS").is_some() {
+        fs::write(folder(path), made).unwrap();
     }
+    let present = fs::read(folder(path)).unwrap_or_default();
+    assert!(present == made, "{path}: set CLOISTER_WRITE_VECTORS");
+}
+
+/// SWR-1: what a verifier on Ethereum knows of guest version 1 follows from the circuit and the two
+/// commitments.
+#[test]
+fn the_released_image_is_derived_again() {
+    let release = release();
+    let verifier = Verifier::new(release.key.clone()).unwrap();
+
+    let image = image::image(&verifier, &release.program, &release.machine).unwrap();
+
+    same("guest/image/v1/verifier.image", &image);
+}
+
+/// `real.wrap` is a wrap of the golden batch's final proof, made by `cloister-wrapper wrap`.
+#[test]
+fn a_real_wrap_holds_and_is_written_for_the_contracts() {
+    let text = fs::read_to_string(folder("tests/vectors/chain.json")).unwrap();
+    let chain: Value = serde_json::from_str(&text).unwrap();
+    let batch_hash: [u8; 32] = hex(chain["batch"]["hash"].as_str().unwrap());
+    let release = release();
+    let verifier = Verifier::new(release.key.clone()).unwrap();
+    let statement = release.statement(&batch_hash);
+    let proof = fs::read(folder("tests/vectors/wrap/real.wrap")).unwrap();
+
+    assert_eq!(verifier.verify(&statement, &proof), Ok(()));
+
+    let replay = replay::replay(&verifier, &statement, &proof).unwrap();
+    same("tests/vectors/wrap/real.public", &batch_hash);
+    same("tests/vectors/wrap/real.head", &calldata::head(&replay));
+    for (part, [first, count]) in [[0, 17], [17, 16]].into_iter().enumerate() {
+        let range = calldata::range(&verifier, &replay, first, count);
+        same(&format!("tests/vectors/wrap/real.queries{part}"), &range);
+    }
+}
+
+/// A place in the repository.
+fn folder(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+/// 32 bytes from hexadecimal digits.
+fn hex(digits: &str) -> [u8; 32] {
+    let digits = digits.strip_prefix("0x").unwrap();
+    std::array::from_fn(|place| u8::from_str_radix(&digits[2 * place..2 * place + 2], 16).unwrap())
 }
