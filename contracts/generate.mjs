@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // Builds the contracts with forge and writes what the rest of the project takes from them:
 //
-//   artifacts/NAME.json    ABI and creation code of each contract that is deployed
-//   snapshots/sizes.json   size of each deployed contract against the limit of EIP-170
+//   artifacts/NAME.json         ABI and creation code of each contract that is deployed
+//   artifacts/NAME.code.json    of a contract that is known by its code: the code as deployed, and
+//                               where its immutables are written, in the order of their declaration
+//   snapshots/sizes.json        size of each deployed contract against the limit of EIP-170
 //
 // `node generate.mjs` writes the files, `node generate.mjs --check` compares them and exits 1 on a
 // difference. The output depends only on the sources and on the versions in tests/package.json.
@@ -17,6 +19,7 @@ const CONTRACTS = [
   "VerifierRouter",
   "WrapVerifier",
 ];
+const KNOWN_BY_CODE = ["WrapVerifier"];
 const CODE_LIMIT_BYTES = 24_576; // EIP-170
 const here = import.meta.dirname;
 const check = process.argv.includes("--check");
@@ -40,6 +43,14 @@ for (const name of CONTRACTS) {
   sizes[name] = bytes;
   const artefact = { contractName: name, abi: built.abi, bytecode: built.bytecode.object };
   wanted.set(`artifacts/${name}.json`, `${JSON.stringify(artefact, null, 1)}\n`);
+  if (KNOWN_BY_CODE.includes(name)) {
+    // Keys are the compiler's numbers of the declarations, which ascend through the source.
+    const references = Object.entries(built.deployedBytecode.immutableReferences);
+    references.sort(([left], [right]) => Number(left) - Number(right));
+    const places = references.map(([, uses]) => uses.map((use) => use.start));
+    const code = { code: built.deployedBytecode.object, immutables: places };
+    wanted.set(`artifacts/${name}.code.json`, `${JSON.stringify(code)}\n`);
+  }
 }
 wanted.set("snapshots/sizes.json", `${JSON.stringify(sizes, null, 2)}\n`);
 

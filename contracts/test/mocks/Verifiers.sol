@@ -46,6 +46,19 @@ contract SilentVerifier is IVerifier {
     }
 }
 
+/// @title Believes everything
+contract CredulousVerifier is IVerifier {
+    bytes32 public constant programCommitment = keccak256("program");
+
+    function verify(address, address, bytes32[] calldata, bytes calldata)
+        external
+        pure
+        returns (bytes4)
+    {
+        return IVerifier.verify.selector;
+    }
+}
+
 /// @title Names no program
 contract NamelessVerifier is IVerifier {
     bytes32 public constant programCommitment = 0;

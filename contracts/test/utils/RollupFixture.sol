@@ -6,6 +6,7 @@ import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.s
 import {Rollup} from "../../src/Rollup.sol";
 import {VerifierRouter} from "../../src/VerifierRouter.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
+import {IVerifierRouter} from "../../src/interfaces/IVerifierRouter.sol";
 import {BatchHeader} from "../../src/libraries/BatchHeader.sol";
 import {Test} from "./Test.sol";
 
@@ -31,7 +32,7 @@ abstract contract RollupFixture is Test {
         address[] memory governors = new address[](1);
         governors[0] = GOVERNOR;
         timelock = new TimelockController(TIMELOCK_DELAY, governors, governors, address(0));
-        router = new VerifierRouter(address(timelock), GUARDIAN);
+        router = new VerifierRouter(address(timelock), GUARDIAN, new IVerifierRouter.Pinned[](0));
         implementation = new Rollup();
         rollup = Rollup(
             address(
@@ -93,7 +94,10 @@ abstract contract RollupFixture is Test {
 
     function addVerifier(address verifier) internal returns (uint32 version) {
         version = router.latestVersion() + 1;
-        throughTimelock(address(router), abi.encodeCall(router.addVerifier, (version, verifier)));
+        throughTimelock(
+            address(router),
+            abi.encodeCall(router.addVerifier, (version, verifier, verifier.codehash))
+        );
     }
 
     function throughTimelock(address target, bytes memory data) internal {

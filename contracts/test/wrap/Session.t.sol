@@ -41,9 +41,10 @@ contract WrapSessionTest is WrapFixture {
 
     /// @dev The real router in between, which knows only that it is a verifier.
     function test_answers_the_routers_question() external {
-        VerifierRouter router = new VerifierRouter(address(this), address(0));
+        VerifierRouter router =
+            new VerifierRouter(address(this), address(0), new IVerifierRouter.Pinned[](0));
         WrapVerifier behind = deployFor(address(router));
-        router.addVerifier(1, address(behind));
+        router.addVerifier(1, address(behind), address(behind).codehash);
         vm.prank(SUBMITTER);
         behind.begin(CONSUMER, batchHashes, head);
         bytes memory proof = abi.encode("", context, 0, QUERIES, queries);

@@ -11,7 +11,9 @@ use cloister_signer::KeySource;
 use crate::commands::audit::{Anchor, SourceArguments};
 use crate::commands::contract::RegisterArguments;
 use crate::commands::disclose::DiscloseCommand;
-use crate::commands::l1::DeployArguments;
+use crate::commands::l1::{
+    AddArguments, DeployArguments, ExecuteArguments, FreezeArguments, ListArguments,
+};
 use crate::commands::proof::ProofVerifyArguments;
 use crate::commands::prover::{FetchArguments, ProverCommand};
 use crate::commands::verify::VerifyArguments;
@@ -160,8 +162,16 @@ const PROOF_VERIFY_HELP: &str = "Exit status: 0 verified, 1 not verified, 2 coul
 /// `cloister l1 …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum L1Command {
-    /// Deploy timelock, verifier router and Rollup for a new installation
+    /// Deploy timelock, verifier, verifier router and Rollup for a new installation
     Deploy(Box<DeployArguments>),
+    /// List the verifiers of an installation, and whether this program knows their code
+    Verifiers(ListArguments),
+    /// Deploy the verifier of the current guest for an installation, and schedule its addition
+    AddVerifier(Box<AddArguments>),
+    /// Add a scheduled verifier, once the timelock's delay has passed
+    Execute(Box<ExecuteArguments>),
+    /// Freeze a verifier: it refuses every proof from then on, for ever
+    FreezeVerifier(Box<FreezeArguments>),
 }
 
 /// `cloister contract …`

@@ -83,8 +83,19 @@ pub(crate) enum CliError {
     #[error(transparent)]
     L1(#[from] cloister_l1::L1Error),
     /// The contracts could not be deployed.
-    #[error(transparent)]
+    #[error(
+        "the contracts were not deployed; what may be on Ethereum already is not in use, and deploying again starts afresh"
+    )]
     Deploy(#[from] cloister_l1::DeployError),
+    /// The verifiers of an installation could not be changed.
+    #[error(transparent)]
+    Change(#[from] cloister_l1::ChangeError),
+    /// A transaction failed.
+    #[error(transparent)]
+    Send(#[from] cloister_l1::SendError),
+    /// The image of a verifier cannot be used.
+    #[error(transparent)]
+    Image(#[from] cloister_l1::ImageError),
     /// The issuer's key is malformed.
     #[error("the issuer's key cannot be used: {0}")]
     IssuerKey(#[from] cloister_disclosure::KeyError),

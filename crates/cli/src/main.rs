@@ -119,11 +119,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Prover {
             command: ProverCommand::Jobs { command },
         } => commands::prover::run(&home.api()?, command).await?,
-        Command::L1 {
-            command: L1Command::Deploy(arguments),
-        } => {
-            commands::l1::deploy(*arguments).await?;
-        }
+        Command::L1 { command } => match command {
+            L1Command::Deploy(arguments) => commands::l1::deploy(*arguments).await?,
+            L1Command::Verifiers(arguments) => commands::l1::list(arguments).await?,
+            L1Command::AddVerifier(arguments) => commands::l1::add(*arguments).await?,
+            L1Command::Execute(arguments) => commands::l1::execute(*arguments).await?,
+            L1Command::FreezeVerifier(arguments) => commands::l1::freeze(*arguments).await?,
+        },
         Command::Contract { command } => match command {
             ContractCommand::Register(arguments) => {
                 commands::contract::register(&home.api()?, &arguments).await?;

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use alloy::consensus::{SignableTransaction as _, TxEip1559};
-use alloy::eips::eip2718::Encodable2718 as _;
 use alloy::network::TxSigner;
-use alloy::primitives::{Address, B256, Bytes, Signature, TxKind};
+use alloy::primitives::{Address, B256, Bytes, Signature, U256};
 use alloy::sol_types::{SolCall as _, SolConstructor as _};
 
-use crate::bindings::{ERC1967Proxy, IRollup, Rollup, TimelockController, VerifierRouter};
-use crate::client::{EthClient, Inclusion, MAX_TRANSACTION_GAS};
+use crate::bindings::{
+    ERC1967Proxy, IRollup, IVerifierRouter, Rollup, TimelockController, VerifierRouter,
+};
+use crate::client::{EthClient, Inclusion};
 use crate::error::L1Error;
+use crate::image::{ImageError, VerifierImage};
+use crate::send::{Progress, SendError, SendLimits, Sender, Step};
+
+/// Most verifiers that a new installation begins with.
+const MAX_VERIFIERS: usize = 8;
 
 /// What to deploy and who holds which role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +36,36 @@ pub struct DeployPlan {
     pub timelock_delay_s: u64,
     /// Ethereum blocks between a proof and finality.
     pub finality_blocks: u32,
+    /// Images of the verifiers of versions 1, 2 and so on. Without any, batches are committed only,
+    /// until a verifier was added through the timelock.
+    pub verifiers: Vec<VerifierImage>,
     /// Most that one unit of gas may cost, in wei.
     pub max_fee_per_gas_wei: u128,
     /// How long to wait for each transaction to be included.
     pub inclusion_timeout: Duration,
+}
+
+impl DeployPlan {
+    /// Transactions that it takes.
+    #[must_use]
+    pub fn transactions(&self) -> u64 {
+        // Timelock, router, the Rollup's code and the Rollup.
+        let verifiers = self.verifiers.iter().map(VerifierImage::transactions);
+        verifiers.sum::<u64>().saturating_add(4)
+    }
+}
+
+/// A verifier that was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeployedVerifier {
+    /// Its version in the router, present or proposed.
+    pub version: u32,
+    /// The contract.
+    pub address: Address,
+    /// Hash of its image.
+    pub image_hash: B256,
+    /// Hash of its code, which the router is given.
+    pub code_hash: B256,
 }
 
 /// Where the contracts of an installation are.
@@ -44,10 +75,12 @@ pub struct Deployment {
     pub rollup: Address,
     /// The code behind the Rollup.
     pub rollup_implementation: Address,
-    /// The verifiers.
+    /// The router of the verifiers.
     pub router: Address,
     /// Holder of the admin role of both.
     pub timelock: Address,
+    /// The verifiers that the router begins with.
+    pub verifiers: Vec<DeployedVerifier>,
     /// The deploying transactions in order.
     pub transactions: Vec<Inclusion>,
 }
@@ -62,41 +95,19 @@ pub enum DeployError {
         /// Why.
         reason: &'static str,
     },
+    /// A verifier's image cannot be deployed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// The node gives no usable answer.
     #[error(transparent)]
     Node(#[from] L1Error),
-    /// The signer refuses.
-    #[error("the deploying key could not sign")]
-    Signer(#[source] alloy::signers::Error),
-    /// Gas is dearer than the plan allows.
-    #[error(
-        "gas costs {needed_wei} wei now, more than the limit of {limit_wei} wei: wait or raise the limit"
-    )]
-    TooDear {
-        /// What it would take.
-        needed_wei: u128,
-        /// What the plan allows.
-        limit_wei: u128,
-    },
-    /// A transaction was included and reverted.
-    #[error("deploying {contract} reverted in transaction `{transaction}`")]
-    Reverted {
-        /// The contract.
-        contract: &'static str,
-        /// The transaction.
-        transaction: B256,
-    },
-    /// A transaction was not included in time.
-    #[error("transaction `{transaction}` that deploys {contract} was not included in time")]
-    NotIncluded {
-        /// The contract.
-        contract: &'static str,
-        /// The transaction.
-        transaction: B256,
-    },
+    /// A transaction failed.
+    #[error(transparent)]
+    Send(#[from] SendError),
 }
 
-/// Deploys timelock, router and Rollup (behind its proxy) and answers when all are included.
+/// Deploys timelock, verifiers, router and Rollup (behind its proxy) and answers when all are
+/// included. `progress` is told of each transaction.
 ///
 /// # Errors
 /// [`DeployError`]; nothing that was deployed is of use then.
@@ -104,41 +115,116 @@ pub async fn deploy<S>(
     client: &EthClient,
     signer: &S,
     plan: &DeployPlan,
+    progress: Progress<'_>,
 ) -> Result<Deployment, DeployError>
 where
     S: TxSigner<Signature> + Sync + ?Sized,
 {
     check(plan)?;
-    let mut deployer = Deployer {
-        client,
-        signer,
-        plan,
-        chain_id: client.chain_id().await?,
-        nonce: client.nonce(signer.address()).await?,
-        transactions: Vec::new(),
+    let limits = SendLimits {
+        max_fee_per_gas_wei: plan.max_fee_per_gas_wei,
+        inclusion_timeout: plan.inclusion_timeout,
     };
+    let mut transactions = Vec::new();
+    let mut record = |step: &Step| {
+        transactions.push(step.inclusion);
+        progress(step);
+    };
+    let mut sender = Sender::open(client, signer, limits, &mut record).await?;
     let timelock = TimelockController::constructorCall {
-        minDelay: alloy::primitives::U256::from(plan.timelock_delay_s),
+        minDelay: U256::from(plan.timelock_delay_s),
         proposers: plan.governors.clone(),
         executors: plan.governors.clone(),
         admin: Address::ZERO,
     };
-    let timelock = deployer
-        .create(
-            "the timelock",
-            &TimelockController::BYTECODE,
-            timelock.abi_encode(),
-        )
-        .await?;
-    let router = VerifierRouter::constructorCall {
+    let code = joined(&TimelockController::BYTECODE, &timelock.abi_encode());
+    let timelock = sender.create("deploying the timelock", code).await?;
+    let (router, verifiers) = deploy_router(&mut sender, plan, timelock).await?;
+    let (rollup, rollup_implementation) =
+        deploy_rollup(&mut sender, plan, timelock, router).await?;
+    Ok(Deployment {
+        rollup,
+        rollup_implementation,
+        router,
+        timelock,
+        verifiers,
+        transactions,
+    })
+}
+
+/// Deploys the verifiers, each for the router that will follow them, and the router, which is made
+/// with them: so they need not wait for the timelock.
+async fn deploy_router<S>(
+    sender: &mut Sender<'_, S>,
+    plan: &DeployPlan,
+    timelock: Address,
+) -> Result<(Address, Vec<DeployedVerifier>), DeployError>
+where
+    S: TxSigner<Signature> + Sync + ?Sized,
+{
+    let before = plan.verifiers.iter().map(VerifierImage::transactions).sum();
+    let router = sender.address_after(before);
+    let mut verifiers = Vec::new();
+    for (image, version) in plan.verifiers.iter().zip(1..) {
+        verifiers.push(deploy_verifier(sender, image, router, version).await?);
+    }
+    // The router compares each hash, which was computed here, with the code that is there.
+    let pinned = verifiers.iter().map(|verifier| IVerifierRouter::Pinned {
+        verifier: verifier.address,
+        codeHash: verifier.code_hash,
+    });
+    let arguments = VerifierRouter::constructorCall {
         admin: timelock,
         guardian: plan.guardian,
+        verifiers: pinned.collect(),
     };
-    let router = deployer
-        .create("the router", &VerifierRouter::BYTECODE, router.abi_encode())
-        .await?;
-    let rollup_implementation = deployer
-        .create("the Rollup's code", &Rollup::BYTECODE, Vec::new())
+    let code = joined(&VerifierRouter::BYTECODE, &arguments.abi_encode());
+    let router = sender.create("deploying the router", code).await?;
+    Ok((router, verifiers))
+}
+
+/// Deploys an image's data contracts and the verifier over them, for a router.
+pub(crate) async fn deploy_verifier<S>(
+    sender: &mut Sender<'_, S>,
+    image: &VerifierImage,
+    router: Address,
+    version: u32,
+) -> Result<DeployedVerifier, DeployError>
+where
+    S: TxSigner<Signature> + Sync + ?Sized,
+{
+    let code_hash = image.code_hash(router)?;
+    let creations = image.part_creations();
+    let count = creations.len();
+    let named = (1..).zip(creations).map(|(number, creation)| {
+        let what = format!("deploying part {number} of {count} of verifier {version}'s image");
+        (what, creation)
+    });
+    let parts = sender.create_all(named.collect()).await?;
+    // Its constructor hashes the parts again.
+    let creation = image.verifier_creation(router, parts);
+    let what = format!("deploying verifier {version}");
+    let address = sender.create(&what, creation).await?;
+    Ok(DeployedVerifier {
+        version,
+        address,
+        image_hash: image.hash(),
+        code_hash,
+    })
+}
+
+/// Deploys the Rollup and its code.
+async fn deploy_rollup<S>(
+    sender: &mut Sender<'_, S>,
+    plan: &DeployPlan,
+    timelock: Address,
+    router: Address,
+) -> Result<(Address, Address), SendError>
+where
+    S: TxSigner<Signature> + Sync + ?Sized,
+{
+    let implementation = sender
+        .create("deploying the Rollup's code", Rollup::BYTECODE.clone())
         .await?;
     let setup = Rollup::initializeCall {
         setup: IRollup::Setup {
@@ -152,20 +238,17 @@ where
             finalityBlocks: plan.finality_blocks,
         },
     };
-    let proxy = ERC1967Proxy::constructorCall {
-        implementation: rollup_implementation,
+    let arguments = ERC1967Proxy::constructorCall {
+        implementation,
         _data: setup.abi_encode().into(),
     };
-    let rollup = deployer
-        .create("the Rollup", &ERC1967Proxy::BYTECODE, proxy.abi_encode())
-        .await?;
-    Ok(Deployment {
-        rollup,
-        rollup_implementation,
-        router,
-        timelock,
-        transactions: deployer.transactions,
-    })
+    let code = joined(&ERC1967Proxy::BYTECODE, &arguments.abi_encode());
+    let rollup = sender.create("deploying the Rollup", code).await?;
+    Ok((rollup, implementation))
+}
+
+fn joined(code: &Bytes, arguments: &[u8]) -> Bytes {
+    [code.as_ref(), arguments].concat().into()
 }
 
 fn check(plan: &DeployPlan) -> Result<(), DeployError> {
@@ -182,97 +265,8 @@ fn check(plan: &DeployPlan) -> Result<(), DeployError> {
     if plan.governors.is_empty() || plan.governors.contains(&Address::ZERO) {
         return bad("name at least one governor, and not the zero address");
     }
+    if plan.verifiers.len() > MAX_VERIFIERS {
+        return bad("an installation begins with 8 verifiers at most");
+    }
     Ok(())
-}
-
-struct Deployer<'a, S: ?Sized> {
-    client: &'a EthClient,
-    signer: &'a S,
-    plan: &'a DeployPlan,
-    chain_id: u64,
-    nonce: u64,
-    transactions: Vec<Inclusion>,
-}
-
-impl<S> Deployer<'_, S>
-where
-    S: TxSigner<Signature> + Sync + ?Sized,
-{
-    async fn create(
-        &mut self,
-        contract: &'static str,
-        code: &Bytes,
-        arguments: Vec<u8>,
-    ) -> Result<Address, DeployError> {
-        let head = self.client.head().await?;
-        let tip = self.client.priority_fee_wei().await?;
-        let limit_wei = self.plan.max_fee_per_gas_wei;
-        let needed_wei = head.base_fee_wei.saturating_add(tip);
-        if needed_wei > limit_wei {
-            return Err(DeployError::TooDear {
-                needed_wei,
-                limit_wei,
-            });
-        }
-        let input: Bytes = [code.as_ref(), &arguments].concat().into();
-        let mut transaction = TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: self.nonce,
-            gas_limit: self.gas_limit(&input).await?,
-            max_fee_per_gas: head
-                .base_fee_wei
-                .saturating_mul(2)
-                .saturating_add(tip)
-                .min(limit_wei),
-            max_priority_fee_per_gas: tip,
-            to: TxKind::Create,
-            input,
-            ..TxEip1559::default()
-        };
-        let signature = self.signer.sign_transaction(&mut transaction).await;
-        let signature = signature.map_err(DeployError::Signer)?;
-        let signed = transaction.into_signed(signature);
-        let hash = self.client.send_raw(&signed.encoded_2718()).await?;
-        let address = self.signer.address().create(self.nonce);
-        let inclusion = self.wait(contract, hash).await?;
-        if !inclusion.succeeded {
-            return Err(DeployError::Reverted {
-                contract,
-                transaction: hash,
-            });
-        }
-        self.transactions.push(inclusion);
-        self.nonce = self.nonce.saturating_add(1);
-        Ok(address)
-    }
-
-    /// The node's estimate and a quarter more, within what one transaction may have.
-    async fn gas_limit(&self, input: &Bytes) -> Result<u64, DeployError> {
-        let from = self.signer.address();
-        let estimate = self.client.estimate_creation(from, input.clone()).await?;
-        Ok(estimate
-            .saturating_add(estimate / 4)
-            .min(MAX_TRANSACTION_GAS))
-    }
-
-    async fn wait(
-        &self,
-        contract: &'static str,
-        transaction: B256,
-    ) -> Result<Inclusion, DeployError> {
-        const POLL: Duration = Duration::from_millis(100);
-        let deadline = tokio::time::Instant::now() + self.plan.inclusion_timeout;
-        loop {
-            if let Some(inclusion) = self.client.inclusion(transaction).await? {
-                return Ok(inclusion);
-            }
-            if tokio::time::Instant::now() >= deadline {
-                return Err(DeployError::NotIncluded {
-                    contract,
-                    transaction,
-                });
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
 }

@@ -8,7 +8,8 @@
 //!  Endpoint ──► EthClient ──► head, nonce, balance, receipt, send_raw …
 //!                   │
 //!                   └──► Rollup ──► anchor(batch), heads(), commit_call(headers)
-//!  DeployPlan + signer ──► deploy() ──► Timelock · VerifierRouter · Rollup behind a proxy
+//!  DeployPlan + signer ──► deploy() ──► Timelock · WrapVerifier · VerifierRouter · Rollup behind a proxy
+//!  VerifierRouter ──► verifiers, freeze        Governance ──► propose, execute (a new verifier)
 //! ```
 //!
 //! ```no_run
@@ -31,12 +32,20 @@ mod bindings;
 mod client;
 mod deploy;
 mod error;
+mod governance;
+mod image;
 mod rollup;
+mod router;
+mod send;
 
 pub use client::{BlockRef, Endpoint, EthClient, Inclusion, MAX_TRANSACTION_GAS};
-pub use deploy::{DeployError, DeployPlan, Deployment, deploy};
+pub use deploy::{DeployError, DeployPlan, DeployedVerifier, Deployment, deploy};
 pub use error::{L1Error, Refusal};
+pub use governance::{ChangeError, Governance, Proposal};
+pub use image::{ImageError, VerifierImage};
 pub use rollup::{AnchorRecord, AnchorState, CommitEvent, Heads, MAX_BATCHES_PER_COMMIT, Rollup};
+pub use router::{VerifierEntry, VerifierRouter};
+pub use send::{Progress, SendError, SendLimits, Step};
 
 pub use alloy::network::TxSigner;
 pub use alloy::primitives::{Address, B256, Bytes, U256};

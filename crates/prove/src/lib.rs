@@ -17,7 +17,6 @@ pub mod artefact;
 pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
-#[cfg(feature = "verify")]
 pub mod image;
 pub mod protocol;
 #[cfg(feature = "serve")]

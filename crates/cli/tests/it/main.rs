@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod audit;
+mod l1;
 mod proxy;
 mod tool;
 mod verify;

@@ -5,6 +5,8 @@
     reason = "helpers of tests may end a test by a panic too"
 )]
 
+mod verifiers;
+
 use std::time::Duration;
 
 use alloy::consensus::{SignableTransaction as _, TxEip1559};
@@ -13,8 +15,8 @@ use alloy::network::TxSignerSync as _;
 use alloy::primitives::TxKind;
 use alloy::signers::local::PrivateKeySigner;
 use cloister_l1::{
-    Address, AnchorState, B256, DeployError, DeployPlan, Deployment, Endpoint, EthClient,
-    Inclusion, L1Error, MAX_TRANSACTION_GAS, Refusal, Rollup, U256, deploy,
+    Address, AnchorState, B256, Bytes, DeployError, DeployPlan, Deployment, Endpoint, EthClient,
+    Inclusion, L1Error, MAX_TRANSACTION_GAS, Progress, Refusal, Rollup, SendError, U256, deploy,
 };
 use cloister_test_kit::anvil::{Anvil, FUNDED, Options};
 use cloister_types::batch::PublicHeader;
@@ -36,6 +38,7 @@ fn plan() -> DeployPlan {
         governors: vec![key(0).address()],
         timelock_delay_s: 3_600,
         finality_blocks: 64,
+        verifiers: vec![],
         max_fee_per_gas_wei: 500_000_000_000,
         inclusion_timeout: Duration::from_secs(30),
     }
@@ -49,9 +52,13 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(&plan(), &mut |_| ()).await
+    }
+
+    async fn with(plan: &DeployPlan, progress: Progress<'_>) -> Self {
         let anvil = Anvil::start(Options::default()).await.unwrap();
         let client = client(&anvil.url());
-        let deployment = deploy(&client, &key(0), &plan()).await.unwrap();
+        let deployment = deploy(&client, &key(0), plan, progress).await.unwrap();
         Self {
             anvil,
             client,
@@ -64,14 +71,20 @@ impl World {
     }
 
     async fn commit(&self, batches: &[PublicHeader]) -> Inclusion {
-        let signer = key(1);
+        let input = Rollup::commit_call(batches);
+        self.send(1, self.deployment.rollup, input).await
+    }
+
+    /// Sends a transaction with all the gas that one may have, and waits for it.
+    async fn send(&self, signer: usize, to: Address, input: Bytes) -> Inclusion {
+        let signer = key(signer);
         let mut transaction = TxEip1559 {
             chain_id: 31_337,
             nonce: self.client.nonce(signer.address()).await.unwrap(),
             gas_limit: MAX_TRANSACTION_GAS,
             max_fee_per_gas: 100_000_000_000,
-            to: TxKind::Call(self.deployment.rollup),
-            input: Rollup::commit_call(batches),
+            to: TxKind::Call(to),
+            input,
             ..TxEip1559::default()
         };
         let signature = signer.sign_transaction_sync(&mut transaction).unwrap();
@@ -227,10 +240,13 @@ async fn does_not_deploy_at_any_price_nor_nonsense() {
         max_fee_per_gas_wei: 1,
         ..plan()
     };
-    let refused = deploy(&client, &key(0), &cheap)
+    let refused = deploy(&client, &key(0), &cheap, &mut |_| ())
         .await
         .expect_err("too dear");
-    assert!(matches!(refused, DeployError::TooDear { limit_wei: 1, .. }));
+    assert!(matches!(
+        refused,
+        DeployError::Send(SendError::TooDear { limit_wei: 1, .. })
+    ));
     for bad in [
         DeployPlan {
             chain_id: 0,
@@ -249,7 +265,9 @@ async fn does_not_deploy_at_any_price_nor_nonsense() {
             ..plan()
         },
     ] {
-        let refused = deploy(&client, &key(0), &bad).await.expect_err("nonsense");
+        let refused = deploy(&client, &key(0), &bad, &mut |_| ())
+            .await
+            .expect_err("nonsense");
         assert!(matches!(refused, DeployError::BadPlan { .. }), "{refused}");
     }
     assert_eq!(client.nonce(key(0).address()).await, Ok(0));

@@ -447,8 +447,9 @@ async fn deploy(folder: &TempDir, anvil: &Anvil, batches: &Batches) -> anyhow::R
         governors: vec![account(GUARDIAN)],
         timelock_delay_s: 60,
         finality_blocks: 2,
+        verifiers: Vec::new(),
         max_fee_per_gas_wei: 500_000_000_000,
         inclusion_timeout: Duration::from_secs(30),
     };
-    Ok(cloister_l1::deploy(&client, &key(folder, GUARDIAN), &plan).await?)
+    Ok(cloister_l1::deploy(&client, &key(folder, GUARDIAN), &plan, &mut |_| ()).await?)
 }
