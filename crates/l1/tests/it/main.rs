@@ -5,6 +5,7 @@
     reason = "helpers of tests may end a test by a panic too"
 )]
 
+mod proofs;
 mod verifiers;
 
 use std::time::Duration;
