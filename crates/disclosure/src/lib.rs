@@ -50,4 +50,4 @@ pub use key::{IssuerKey, Jwk, KeyError, SigningKey, Thumbprint};
 pub use manifest::{Claim, GrantStatement, LifecycleAtIssue, Manifest};
 pub use report::{Report, Statement};
 pub use slot::{BalanceLayout, Derivation};
-pub use verify::{AnchorRecord, AnchorState, Expectations, Package, verify};
+pub use verify::{AnchorRecord, AnchorState, CheckedProof, Expectations, Package, verify};

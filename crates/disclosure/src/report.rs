@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::key::Thumbprint;
 use crate::manifest::{Claim, GrantStatement, LifecycleAtIssue, Manifest, TransactionClaim};
 use crate::text;
-use crate::verify::{AnchorRecord, AnchorState, Expectations};
+use crate::verify::{AnchorRecord, AnchorState, CheckedProof, Expectations};
 
 /// One sentence of a report, with a stable code for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,7 +24,9 @@ pub struct Report {
     pub chain_id: u64,
     /// The batch that the claim is about.
     pub batch: u64,
-    /// How far the batch is on Ethereum.
+    /// How far the batch is on Ethereum; in JSON `state`, and beside it when Ethereum checked a proof
+    /// and by which verifier.
+    #[serde(flatten)]
     pub state: AnchorState,
     /// The key that signed the package.
     pub signed_by: Thumbprint,
@@ -109,6 +111,12 @@ fn proved(manifest: &Manifest, key: &Thumbprint, anchor: &AnchorRecord) -> Vec<S
             batch.chain_id
         ),
     )];
+    out.extend(
+        anchor
+            .state
+            .proof()
+            .map(|proof| validity(batch.number, &proof)),
+    );
     let at = format!("at the end of batch {}", batch.number);
     match &manifest.claim {
         Claim::AccountState(claim) => out.push(said("account_state", format!(
@@ -130,6 +138,25 @@ fn proved(manifest: &Manifest, key: &Thumbprint, anchor: &AnchorRecord) -> Vec<S
         format!("The file is as the holder of key {key} signed it."),
     ));
     out
+}
+
+/// That Ethereum checked a proof, and how.
+fn validity(batch: u64, proof: &CheckedProof) -> Statement {
+    let CheckedProof {
+        proof_block,
+        verifier_version,
+        known_guest,
+        verifier_frozen: _,
+    } = *proof;
+    let code = known_guest.map_or_else(String::new, |guest| {
+        format!(", whose code is that of the verifier of guest version {guest}")
+    });
+    said(
+        "validity",
+        format!(
+            "In block {proof_block} Ethereum checked a validity proof of batch {batch} under version {verifier_version} of the contract's verifiers{code}."
+        ),
+    )
 }
 
 fn transaction_proved(claim: &TransactionClaim, batch: u64, out: &mut Vec<Statement>) {
@@ -224,10 +251,13 @@ fn not_covered(claim: &Claim, state: AnchorState) -> Vec<Statement> {
     match state {
         AnchorState::Committed => out.push(said("validity",
             "Whether the institution followed the chain's rules to get there: Ethereum holds its commitment, but has not checked a validity proof for this batch yet.".to_owned())),
-        AnchorState::Proved => out.push(said("finality",
+        AnchorState::Proved(_) => out.push(said("finality",
             "Finality: Ethereum has checked a validity proof, but the Ethereum block that did so is not final yet.".to_owned())),
-        AnchorState::Finalized => {}
+        AnchorState::Finalized(_) => {}
+        AnchorState::Genesis => out.push(said("validity",
+            "How the chain's first state came about: the contract was deployed with it.".to_owned())),
     }
+    out.extend(state.proof().iter().flat_map(doubts));
     match claim {
         Claim::AccountState(_) | Claim::StorageSlot(_) | Claim::TokenBalance(_) => {
             out.push(said(
@@ -249,6 +279,23 @@ fn not_covered(claim: &Claim, state: AnchorState) -> Vec<Statement> {
         "l1_source",
         "Ethereum's own state was taken from the L1 source that the verifier was given.".to_owned(),
     ));
+    out
+}
+
+/// What a checked proof leaves open.
+fn doubts(proof: &CheckedProof) -> Vec<Statement> {
+    let mut out = Vec::new();
+    let version = proof.verifier_version;
+    if proof.known_guest.is_none() {
+        out.push(said("verifier", format!(
+            "What version {version} of the contract's verifiers accepts as a proof: this program does not know its code."
+        )));
+    }
+    if proof.verifier_frozen {
+        out.push(said("verifier_frozen", format!(
+            "Why version {version} of the contract's verifiers was frozen, and whether its earlier proofs can be relied on: ask the institution."
+        )));
+    }
     out
 }
 

@@ -16,15 +16,42 @@ use crate::manifest::{
 use crate::report::Report;
 
 /// How far Ethereum has taken a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum AnchorState {
     /// The contract holds the batch's root and hash, unproved.
     Committed,
     /// The contract has checked a validity proof.
-    Proved,
+    Proved(CheckedProof),
     /// Proved, in a final block.
-    Finalized,
+    Finalized(CheckedProof),
+    /// The contract was deployed with the batch: it is the chain's beginning, and nothing was proved.
+    Genesis,
+}
+
+impl AnchorState {
+    /// The proof that Ethereum checked, if it did.
+    #[must_use]
+    pub const fn proof(&self) -> Option<CheckedProof> {
+        match self {
+            Self::Committed | Self::Genesis => None,
+            Self::Proved(proof) | Self::Finalized(proof) => Some(*proof),
+        }
+    }
+}
+
+/// A validity proof that Ethereum checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CheckedProof {
+    /// The Ethereum block in which it did.
+    pub proof_block: u64,
+    /// Version, in the contract's router, of the verifier that accepted it.
+    pub verifier_version: u32,
+    /// Version of the guest program whose verifier this is, by its code; `None` when the caller does
+    /// not know the verifier's code, so that the proof is worth what the verifier is worth.
+    pub known_guest: Option<u32>,
+    /// Whether that version refuses every proof by now: somebody had a reason.
+    pub verifier_frozen: bool,
 }
 
 /// What the `Rollup` contract on Ethereum holds about a batch, as the caller read it.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use cloister_disclosure::{
-    AnchorRecord, AnchorState, Expectations, IssuerKey, MAX_PACKAGE_BYTES, Package, Report,
-    Statement, VerifyError,
+    AnchorRecord, AnchorState, CheckedProof, Expectations, IssuerKey, MAX_PACKAGE_BYTES, Package,
+    Report, Statement, VerifyError,
 };
-use cloister_l1::{Endpoint, EthClient};
+use cloister_l1::{Endpoint, EthClient, L1Error};
 use cloister_settings::Url;
 use cloister_types::BatchNumber;
 
@@ -114,19 +114,52 @@ async fn anchor(
             "there is no contract at `{rollup}` on chain {l1_chain_id}: is it the right node?"
         )));
     }
-    let found = client.rollup(rollup).anchor(batch).await?;
-    Ok(found.map(|found| AnchorRecord {
+    let Some(found) = client.rollup(rollup).anchor(batch).await? else {
+        return Ok(None);
+    };
+    let state = match found.state {
+        _ if batch == BatchNumber::GENESIS => AnchorState::Genesis,
+        cloister_l1::AnchorState::Committed => AnchorState::Committed,
+        cloister_l1::AnchorState::Proved => {
+            AnchorState::Proved(proof(&client, &found, rollup).await?)
+        }
+        cloister_l1::AnchorState::Finalized => {
+            AnchorState::Finalized(proof(&client, &found, rollup).await?)
+        }
+    };
+    Ok(Some(AnchorRecord {
         l1_chain_id,
         rollup,
         batch,
         state_root: found.state_root,
         batch_hash: found.batch_hash,
-        state: match found.state {
-            cloister_l1::AnchorState::Committed => AnchorState::Committed,
-            cloister_l1::AnchorState::Proved => AnchorState::Proved,
-            cloister_l1::AnchorState::Finalized => AnchorState::Finalized,
-        },
+        state,
     }))
+}
+
+/// When and by which verifier Ethereum checked a proof of the batch, and whether the verifier's code
+/// is one that this program knows: who governs a contract could add any.
+async fn proof(
+    client: &EthClient,
+    found: &cloister_l1::AnchorRecord,
+    rollup: Address,
+) -> Result<CheckedProof, CliError> {
+    let (Some(proof_block), Some(verifier_version)) = (found.prove_block, found.verifier_version)
+    else {
+        return Err(CliError::L1(L1Error::BadAnswer {
+            method: "eth_call",
+            reason: "a proved batch without block and verifier of its proof".to_owned(),
+        }));
+    };
+    let router = client.verifier_router(rollup).await?;
+    let known = super::l1::known_images()?;
+    let verifier = router.verifier(verifier_version, &known).await?;
+    Ok(CheckedProof {
+        proof_block,
+        verifier_version,
+        known_guest: verifier.and_then(|verifier| verifier.known),
+        verifier_frozen: verifier.is_some_and(|verifier| verifier.frozen),
+    })
 }
 
 fn as_json(verdict: &Verdict) -> String {
@@ -149,8 +182,9 @@ fn in_words(verdict: &Verdict) {
         Verdict::Verified(report) => {
             let state = match report.state {
                 AnchorState::Committed => "committed to Ethereum, not proved yet",
-                AnchorState::Proved => "proved on Ethereum, not final yet",
-                AnchorState::Finalized => "proved and final on Ethereum",
+                AnchorState::Proved(_) => "proved on Ethereum, not final yet",
+                AnchorState::Finalized(_) => "proved and final on Ethereum",
+                AnchorState::Genesis => "what the contract on Ethereum began with",
             };
             terminal::line(&format!(
                 "VERIFIED: {} at batch {} of chain {}, which is {state}",

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::sol_types::SolCall as _;
 use cloister_disclosure::{Claim, SigningKey};
 use cloister_l1::Rollup;
 use cloister_test_kit::anvil::{Anvil, FUNDED, Options};
@@ -13,6 +14,22 @@ use serde_json::{Value, json};
 
 use crate::tool::{Run, run};
 use crate::world::{ALICE, World, issuer};
+
+alloy::sol!(
+    Timelock,
+    "../../contracts/artifacts/TimelockController.json"
+);
+alloy::sol!(Router, "../../contracts/artifacts/VerifierRouter.json");
+alloy::sol!(RollupContract, "../../contracts/artifacts/Rollup.json");
+alloy::sol!(Verifier, "../../contracts/artifacts/WrapVerifier.json");
+
+/// First bytes of the hash of `verify(address,address,bytes32[],bytes)`.
+const SELECTOR_OF_VERIFY: [u8; 4] = Verifier::verifyCall::SELECTOR;
+
+fn address(printed: &Value, name: &str) -> Address {
+    let text = printed[name].as_str().expect("an address");
+    text.parse().expect("an address")
+}
 
 struct Ethereum {
     anvil: Anvil,
@@ -52,19 +69,26 @@ impl Ethereum {
     }
 
     fn deploy(&self, genesis: &BatchHeader) -> Address {
-        let deployed = self.run(&[
+        address(&self.deploy_with(genesis, &[]), "rollup")
+    }
+
+    /// What `cloister l1 deploy` prints.
+    fn deploy_with(&self, genesis: &BatchHeader, more: &[&str]) -> Value {
+        let (url, key) = (self.anvil.url(), self.file("deployer.key"));
+        let (root, hash) = (genesis.state_root.to_string(), genesis.hash().to_string());
+        let mut arguments = vec![
             "l1",
             "deploy",
             "--l1-rpc",
-            &self.anvil.url(),
+            &url,
             "--key-file",
-            &self.file("deployer.key"),
+            &key,
             "--chain-id",
             "61337",
             "--genesis-state-root",
-            &genesis.state_root.to_string(),
+            &root,
             "--genesis-batch-hash",
-            &genesis.hash().to_string(),
+            &hash,
             "--committer",
             FUNDED[1].0,
             "--guardian",
@@ -73,24 +97,75 @@ impl Ethereum {
             FUNDED[0].0,
             "--finality-blocks",
             "2",
-        ]);
+        ];
+        arguments.extend(more);
+        let deployed = self.run(&arguments);
         assert_eq!(deployed.code, Some(0), "{deployed:?}");
-        let printed: Value = serde_json::from_str(&deployed.out).expect("JSON");
-        printed["rollup"]
-            .as_str()
-            .expect("an address")
-            .parse()
-            .expect("an address")
+        serde_json::from_str(&deployed.out).expect("JSON")
     }
 
     async fn commit(&self) {
         let input = Rollup::commit_call(&[self.world.header.public()]);
-        let transaction = json!([{"from": FUNDED[1].0, "to": self.rollup, "data": input}]);
-        self.anvil
-            .rpc("eth_sendTransaction", transaction)
-            .await
-            .expect("sent");
+        self.send(1, Some(self.rollup), input).await;
+    }
+
+    /// A transaction that does what it should; the contract that it made, if any.
+    async fn send(&self, from: usize, to: Option<Address>, input: Bytes) -> Option<Address> {
+        let transaction = json!([{"from": FUNDED[from].0, "to": to, "data": input}]);
+        let sent = self.anvil.rpc("eth_sendTransaction", transaction).await;
         self.anvil.mine(1).await.expect("mined");
+        let hash = json!([sent.expect("sent")]);
+        let receipt = self.anvil.rpc("eth_getTransactionReceipt", hash).await;
+        let receipt = receipt.expect("a receipt");
+        assert_eq!(receipt["status"], json!("0x1"), "{receipt}");
+        let made = receipt["contractAddress"].as_str();
+        made.map(|address| address.parse().expect("an address"))
+    }
+
+    /// Its governors add a verifier that believes everything, and batch 1 is proved by it.
+    async fn prove_by_a_credulous_verifier(&self, router: Address, timelock: Address) {
+        // Answers every question with the selector of `verify`: PUSH4, PUSH1 224, SHL, PUSH0, MSTORE,
+        // PUSH1 32, PUSH0, RETURN; before it what creates a contract of that code.
+        let selector = hex::encode(SELECTOR_OF_VERIFY);
+        let code = format!("63{selector}60e01b5f5260205ff3");
+        let creation = format!("61{:04x}80600a5f395ff3{code}", code.len() / 2);
+        let creation = hex::decode(creation).expect("digits");
+        let verifier = self
+            .send(0, None, creation.into())
+            .await
+            .expect("a contract");
+        let add = Router::addVerifierCall {
+            version: 1,
+            verifier,
+            codeHash: keccak256(hex::decode(code).expect("digits")),
+        };
+        let schedule = Timelock::scheduleCall {
+            target: router,
+            value: U256::ZERO,
+            data: add.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt: B256::ZERO,
+            delay: U256::ZERO,
+        };
+        self.send(0, Some(timelock), schedule.abi_encode().into())
+            .await;
+        let execute = Timelock::executeCall {
+            target: router,
+            value: U256::ZERO,
+            payload: add.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt: B256::ZERO,
+        };
+        self.send(0, Some(timelock), execute.abi_encode().into())
+            .await;
+        let prove = RollupContract::proveCall {
+            first: 1,
+            last: 1,
+            verifierVersion: 1,
+            proof: Bytes::new(),
+        };
+        self.send(1, Some(self.rollup), prove.abi_encode().into())
+            .await;
     }
 
     fn file(&self, name: &str) -> String {
@@ -151,6 +226,80 @@ async fn every_kind_verifies_and_committed_is_not_called_proved() {
     assert!(
         alone.out.contains("compare it with the address"),
         "{alone:?}"
+    );
+}
+
+/// SDISC-7: who governs a contract can add a verifier that accepts anything; an auditor is told that
+/// a proof was checked, in which block, and that nothing is known of who checked it.
+#[tokio::test]
+async fn a_batch_proved_by_an_unknown_verifier_is_not_vouched_for() {
+    let mut ethereum = Ethereum::start().await;
+    let more = ["--without-verifier", "--timelock-delay", "0"];
+    let deployed = ethereum.deploy_with(&genesis(), &more);
+    ethereum.rollup = address(&deployed, "rollup");
+    ethereum.commit().await;
+    let router = address(&deployed, "verifierRouter");
+    let timelock = address(&deployed, "timelock");
+    ethereum
+        .prove_by_a_credulous_verifier(router, timelock)
+        .await;
+
+    let file = ethereum.write(&ethereum.package(ethereum.world.account(ALICE)));
+    let words = ethereum.verify(&file, &[]);
+    assert_eq!(words.code, Some(0), "{words:?}");
+    assert!(
+        words.out.contains("proved on Ethereum, not final yet"),
+        "{words:?}"
+    );
+    assert!(
+        words
+            .out
+            .contains("a validity proof of batch 1 under version 1 of the contract's verifiers."),
+        "{words:?}"
+    );
+    assert!(
+        words.out.contains("this program does not know its code"),
+        "{words:?}"
+    );
+    let printed = ethereum.verify(&file, &["--json"]);
+    let report: Value = serde_json::from_str(&printed.out).expect("JSON");
+    assert_eq!(report["report"]["state"], json!("proved"));
+    assert_eq!(report["report"]["verifier_version"], json!(1));
+    assert_eq!(report["report"]["known_guest"], Value::Null);
+    let head = ethereum.anvil.rpc("eth_blockNumber", json!([])).await;
+    let head: u64 = head
+        .expect("a number")
+        .as_str()
+        .map(|text| u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("digits"))
+        .expect("text");
+    let block = report["report"]["proof_block"].as_u64().expect("a block");
+    assert!(block > 0 && block <= head, "{block} of {head}");
+
+    // Two blocks later it can be made final, by anybody.
+    ethereum.anvil.mine(2).await.expect("mined");
+    let finalize = RollupContract::finalizeCall { last: 1 };
+    ethereum
+        .send(1, Some(ethereum.rollup), finalize.abi_encode().into())
+        .await;
+    let words = ethereum.verify(&file, &[]);
+    assert!(
+        words.out.contains("proved and final on Ethereum"),
+        "{words:?}"
+    );
+    assert!(
+        words.out.contains("this program does not know its code"),
+        "{words:?}"
+    );
+    let freeze = Router::freezeVerifierCall { version: 1 };
+    ethereum
+        .send(0, Some(router), freeze.abi_encode().into())
+        .await;
+    let words = ethereum.verify(&file, &[]);
+    assert!(
+        words
+            .out
+            .contains("Why version 1 of the contract's verifiers was frozen"),
+        "{words:?}"
     );
 }
 

@@ -5,13 +5,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloister_disclosure::build::{self, OpenedLeaf};
 use cloister_disclosure::{
-    AnchorState, BuildError, Claim, Expectations, Package, Report, SigningKey, VerifyError, verify,
+    AnchorState, BuildError, CheckedProof, Claim, Expectations, Package, Report, SigningKey,
+    VerifyError, verify,
 };
 use cloister_types::{BatchNumber, StateKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::world::{ALICE, BOB, ROLLUP, World, issuer, signing_key};
+
+const PROOF: CheckedProof = CheckedProof {
+    proof_block: 314,
+    verifier_version: 2,
+    known_guest: Some(1),
+    verifier_frozen: false,
+};
 
 fn codes(statements: &[cloister_disclosure::Statement]) -> Vec<&'static str> {
     statements.iter().map(|statement| statement.code).collect()
@@ -46,11 +54,57 @@ fn a_committed_batch_is_not_called_proved() {
     let world = World::new();
     let committed = verified(&world, AnchorState::Committed);
     assert!(codes(&committed.not_covered).contains(&"validity"));
-    let proved = verified(&world, AnchorState::Proved);
+    assert!(!codes(&committed.proved).contains(&"validity"));
+    let proved = verified(&world, AnchorState::Proved(PROOF));
     assert!(!codes(&proved.not_covered).contains(&"validity"));
     assert!(codes(&proved.not_covered).contains(&"finality"));
-    let finalized = verified(&world, AnchorState::Finalized);
+    let finalized = verified(&world, AnchorState::Finalized(PROOF));
     assert!(!codes(&finalized.not_covered).contains(&"finality"));
+    let genesis = verified(&world, AnchorState::Genesis);
+    assert!(codes(&genesis.not_covered).contains(&"validity"));
+    assert!(!codes(&genesis.proved).contains(&"validity"));
+}
+
+/// SDISC-7.
+#[test]
+fn a_proved_batch_names_block_and_verifier_and_what_is_not_known_of_it() {
+    let world = World::new();
+    let unknown = CheckedProof {
+        known_guest: None,
+        verifier_frozen: true,
+        ..PROOF
+    };
+    for state in [AnchorState::Proved, AnchorState::Finalized] {
+        let report = verified(&world, state(PROOF));
+        let said = report.proved.iter().find(|said| said.code == "validity");
+        assert_eq!(
+            said.map(|said| said.text.as_str()),
+            Some(
+                "In block 314 Ethereum checked a validity proof of batch 7 under version 2 of the \
+                 contract's verifiers, whose code is that of the verifier of guest version 1."
+            )
+        );
+        for doubt in ["verifier", "verifier_frozen"] {
+            assert!(!codes(&report.not_covered).contains(&doubt), "{doubt}");
+        }
+
+        let report = verified(&world, state(unknown));
+        let said = report.proved.iter().find(|said| said.code == "validity");
+        let said = said.expect("the proof is told").text.clone();
+        assert!(
+            said.ends_with("version 2 of the contract's verifiers."),
+            "{said}"
+        );
+        for doubt in ["verifier", "verifier_frozen"] {
+            assert!(codes(&report.not_covered).contains(&doubt), "{doubt}");
+        }
+    }
+    let report = serde_json::to_value(verified(&world, AnchorState::Proved(PROOF)));
+    let report = report.expect("JSON");
+    assert_eq!(report["state"], json!("proved"));
+    assert_eq!(report["proof_block"], json!(314));
+    assert_eq!(report["verifier_version"], json!(2));
+    assert_eq!(report["known_guest"], json!(1));
 }
 
 #[test]
