@@ -44,7 +44,10 @@ struct Finality {
     /// What the state means.
     meaning: &'static str,
     commit_transactions: Vec<L1Transaction>,
+    /// Those that brought the proof, in order; the last one had it accepted.
     prove_transactions: Vec<L1Transaction>,
+    /// Ethereum block in which a proof of it was checked.
+    proof_block: Option<U64>,
     /// Whether the commit's Ethereum block is final.
     commit_final: bool,
     /// How far the proof is: only for those who run or watch over the installation.
@@ -60,12 +63,13 @@ impl Finality {
             meaning: "durable at the institution; its batch is not sealed yet",
             commit_transactions: Vec::new(),
             prove_transactions: Vec::new(),
+            proof_block: None,
             commit_final: false,
             proof: None,
         }
     }
 
-    fn of(status: Option<BatchStatus>) -> Self {
+    fn of(number: u64, status: Option<BatchStatus>) -> Self {
         let status = status.unwrap_or(BatchStatus {
             state: BatchState::Sealed,
             commits: Vec::new(),
@@ -74,6 +78,11 @@ impl Finality {
             proof: None,
         });
         let (state, proved, meaning) = match status.state {
+            _ if number == 0 => (
+                "finalized",
+                false,
+                "the contract on Ethereum was deployed with it; nothing was to be proved",
+            ),
             BatchState::Sealed => (
                 "sealed",
                 false,
@@ -91,10 +100,12 @@ impl Finality {
                 "Ethereum has checked a proof of it, in a final block",
             ),
         };
+        let last = status.proofs.last().filter(|_| proved);
         Self {
             state,
             proved,
             meaning,
+            proof_block: last.map(|transaction| transaction.block_number),
             commit_transactions: status.commits,
             prove_transactions: status.proofs,
             commit_final: status.commit_final,
@@ -123,7 +134,8 @@ async fn sees_proving(op: &Op<'_>) -> Result<bool, RpcError> {
 
 async fn finality(op: &Op<'_>, number: u64) -> Result<Finality, RpcError> {
     let status = op.app.prover.batch_status(number).await;
-    let mut finality = Finality::of(status.map_err(|error| failure::upstream(&error))?);
+    let status = status.map_err(|error| failure::upstream(&error))?;
+    let mut finality = Finality::of(number, status);
     if finality.proof.is_some() && !sees_proving(op).await? {
         finality.proof = None;
     }
@@ -314,29 +326,55 @@ mod tests {
                 proof: None,
             })
         };
-        let proved = |state| Finality::of(status(state)).proved;
+        let proved = |state| Finality::of(1, status(state)).proved;
         assert!(!Finality::open().proved);
-        assert!(!Finality::of(None).proved);
+        assert!(!Finality::of(1, None).proved);
         assert!(!proved(BatchState::Sealed));
         assert!(!proved(BatchState::Committed));
         assert!(proved(BatchState::Proved));
         assert!(proved(BatchState::Finalized));
         assert!(
-            Finality::of(status(BatchState::Committed))
+            Finality::of(1, status(BatchState::Committed))
                 .meaning
                 .contains("NOT checked a proof")
         );
+        // Genesis is final, but nothing was proved.
+        let genesis = Finality::of(0, status(BatchState::Finalized));
+        assert_eq!((genesis.state, genesis.proved), ("finalized", false));
+    }
+
+    #[test]
+    fn the_block_of_the_proof_is_told_once_ethereum_has_checked_it() {
+        let transaction = |block: u64| L1Transaction {
+            hash: B256::repeat_byte(1),
+            gas_used: U64::from(14_000_000),
+            block_number: U64::from(block),
+        };
+        let block = |state| {
+            let status = BatchStatus {
+                state,
+                commits: vec![transaction(3)],
+                proofs: vec![transaction(7), transaction(8), transaction(9)],
+                commit_final: true,
+                proof: None,
+            };
+            serde_json::to_value(Finality::of(1, Some(status))).unwrap()["proofBlock"].clone()
+        };
+        // Two of three transactions are there, and nothing is proved.
+        assert_eq!(block(BatchState::Committed), serde_json::Value::Null);
+        assert_eq!(block(BatchState::Proved), serde_json::json!("0x9"));
+        assert_eq!(block(BatchState::Finalized), serde_json::json!("0x9"));
     }
 
     #[test]
     fn spv_24_without_leave_the_answer_has_no_field_about_proving() {
-        let value = serde_json::to_value(Finality::of(None)).unwrap();
+        let value = serde_json::to_value(Finality::of(1, None)).unwrap();
         assert!(value.get("proof").is_none(), "{value}");
     }
 
     #[test]
     fn a_batch_that_the_prover_has_not_heard_of_is_sealed() {
-        assert_eq!(Finality::of(None).state, "sealed");
+        assert_eq!(Finality::of(1, None).state, "sealed");
     }
 
     #[test]
