@@ -267,7 +267,7 @@ fn an_engine_without_memory_dies_alone() {
     std::fs::write(&file, input).unwrap();
     let options = Options {
         program: PathBuf::from(env!("CARGO_BIN_EXE_cloister-prover-engine")),
-        key_cache: bench.path("keys"),
+        key_cache: Some(bench.path("keys")),
         threads: None,
         memory_limit_bytes: Some(2_500_000_000),
         elf: None,
