@@ -8,7 +8,8 @@ use alloy::network::Ethereum;
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::providers::{Provider as _, RootProvider};
 use alloy::rpc::client::RpcClient;
-use alloy::rpc::types::{TransactionInput, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionInput, TransactionRequest};
+use alloy::sol_types::SolCall;
 use alloy::transports::http::Http;
 use url::Url;
 
@@ -111,10 +112,6 @@ impl EthClient {
         Ok(Self {
             provider: RootProvider::new(RpcClient::new(transport, local)),
         })
-    }
-
-    pub(crate) const fn provider(&self) -> &RootProvider<Ethereum> {
-        &self.provider
     }
 
     /// The Rollup contract at an address.
@@ -279,6 +276,46 @@ impl EthClient {
         request.to = Some(TxKind::Create);
         let answer = self.provider.estimate_gas(request).await;
         answer.map_err(|error| classify("eth_estimateGas", error))
+    }
+
+    /// What a contract answers to a call, as of one block.
+    pub(crate) async fn view<C: SolCall>(
+        &self,
+        address: Address,
+        call: &C,
+        block: BlockId,
+    ) -> Result<C::Return, L1Error> {
+        self.view_with_gas(address, call, block, None).await
+    }
+
+    /// As [`EthClient::view`], with a limit of gas in place of the node's.
+    pub(crate) async fn view_with_gas<C: SolCall>(
+        &self,
+        address: Address,
+        call: &C,
+        block: BlockId,
+        gas: Option<u64>,
+    ) -> Result<C::Return, L1Error> {
+        const METHOD: &str = "eth_call";
+        let mut request = TransactionRequest::default()
+            .to(address)
+            .input(TransactionInput::new(call.abi_encode().into()));
+        request.gas = gas;
+        let output = self.provider.call(request).block(block).await;
+        let output = output.map_err(|error| classify(METHOD, error))?;
+        if output.is_empty() {
+            return Err(L1Error::NoContract { address });
+        }
+        C::abi_decode_returns_validate(&output)
+            .map_err(|error| bad_answer(METHOD, &error.to_string()))
+    }
+
+    /// Events that are in the chain, in order.
+    pub(crate) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, L1Error> {
+        let logs = self.provider.get_logs(filter).await;
+        let mut logs = logs.map_err(|error| classify("eth_getLogs", error))?;
+        logs.retain(|log| !log.removed);
+        Ok(logs)
     }
 
     /// Whether there is code at an address, at the newest block.

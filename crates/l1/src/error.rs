@@ -5,6 +5,8 @@ use alloy::sol_types::SolInterface as _;
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 
 use crate::bindings::Rollup::RollupErrors;
+use crate::bindings::VerifierRouter::VerifierRouterErrors;
+use crate::bindings::WrapVerifier::WrapVerifierErrors;
 
 /// A question to an Ethereum node without a usable answer.
 ///
@@ -60,7 +62,7 @@ impl L1Error {
     }
 }
 
-/// Why the Rollup contract refuses a call.
+/// Why the Rollup contract, its router or a verifier refuses a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -112,8 +114,25 @@ impl Refusal {
                 number: error.number,
             },
             Ok(other) => Self::Contract(short(&format!("{other:?}"))),
+            Err(_) => Self::of_a_verifier(data),
+        }
+    }
+
+    /// The Rollup hands on what the router and the verifier say.
+    fn of_a_verifier(data: &[u8]) -> Self {
+        if let Ok(error) = WrapVerifierErrors::abi_decode(data) {
+            return Self::Contract(short(&format!("{error:?}")));
+        }
+        match VerifierRouterErrors::abi_decode(data) {
+            Ok(error) => Self::Contract(short(&format!("{error:?}"))),
             Err(_) => Self::Unknown(Bytes::copy_from_slice(data.get(..64).unwrap_or(data))),
         }
+    }
+
+    /// Whether no reason is given: so ends a call that runs out of gas within another one.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Unknown(data) if data.is_empty())
     }
 }
 
@@ -133,6 +152,9 @@ pub(crate) fn classify(method: &'static str, error: TransportError) -> L1Error {
         RpcError::ErrorResp(payload) => {
             if let Some(data) = payload.as_revert_data() {
                 return L1Error::Reverts(Refusal::decode(&data));
+            }
+            if payload.message.contains("execution reverted") {
+                return L1Error::Reverts(Refusal::Unknown(Bytes::new()));
             }
             L1Error::Refused {
                 method,
@@ -210,6 +232,21 @@ mod tests {
             Refusal::decode(&contract::EnforcedPause {}.abi_encode()),
             Refusal::Paused
         );
+    }
+
+    #[test]
+    fn reads_what_the_rollup_hands_on() {
+        use crate::bindings::{VerifierRouter, WrapVerifier};
+        assert_eq!(
+            Refusal::decode(&WrapVerifier::NoSession {}.abi_encode()).to_string(),
+            "NoSession(NoSession)"
+        );
+        assert_eq!(
+            Refusal::decode(&VerifierRouter::FrozenVerifier { version: 3 }.abi_encode())
+                .to_string(),
+            "FrozenVerifier(FrozenVerifier { version: 3 })"
+        );
+        assert!(Refusal::decode(&[]).is_silent());
     }
 
     #[test]

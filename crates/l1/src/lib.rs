@@ -7,7 +7,8 @@
 //! ```text
 //!  Endpoint ──► EthClient ──► head, nonce, balance, receipt, send_raw …
 //!                   │
-//!                   └──► Rollup ──► anchor(batch), heads(), commit_call(headers)
+//!                   ├──► Rollup ──► anchor(batch), heads(), commit_call(headers), verifiers_in(block)
+//!                   └──► WrapVerifier ──► begin_call(head), check_call(queries), session_in(block)
 //!  DeployPlan + signer ──► deploy() ──► Timelock · WrapVerifier · VerifierRouter · Rollup behind a proxy
 //!  VerifierRouter ──► verifiers, freeze        Governance ──► propose, execute (a new verifier)
 //! ```
@@ -37,6 +38,7 @@ mod image;
 mod rollup;
 mod router;
 mod send;
+mod verifier;
 
 pub use client::{BlockRef, Endpoint, EthClient, Inclusion, MAX_TRANSACTION_GAS};
 pub use deploy::{DeployError, DeployPlan, DeployedVerifier, Deployment, deploy};
@@ -46,6 +48,7 @@ pub use image::{ImageError, VerifierImage};
 pub use rollup::{AnchorRecord, AnchorState, CommitEvent, Heads, MAX_BATCHES_PER_COMMIT, Rollup};
 pub use router::{VerifierEntry, VerifierRouter};
 pub use send::{Progress, SendError, SendLimits, Step};
+pub use verifier::{ProofEvent, Session, VerifierVersion, WrapCircuit, WrapVerifier};
 
 pub use alloy::network::TxSigner;
-pub use alloy::primitives::{Address, B256, Bytes, U256};
+pub use alloy::primitives::{Address, B256, Bytes, U256, keccak256};

@@ -4,15 +4,14 @@ use std::fmt;
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, Bytes};
-use alloy::providers::Provider as _;
-use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
+use alloy::rpc::types::Filter;
 use alloy::sol_types::{SolCall, SolEvent as _};
 use cloister_types::BatchNumber;
 use cloister_types::batch::PublicHeader;
 
 use crate::bindings::{IRollup, Rollup as contract};
 use crate::client::EthClient;
-use crate::error::{L1Error, bad_answer, classify};
+use crate::error::{L1Error, bad_answer};
 
 /// Most batches in one call of `commit`; the contract refuses more.
 pub const MAX_BATCHES_PER_COMMIT: usize = 64;
@@ -99,6 +98,10 @@ pub struct Rollup {
 impl Rollup {
     pub(crate) const fn new(client: EthClient, address: Address) -> Self {
         Self { client, address }
+    }
+
+    pub(crate) const fn client(&self) -> &EthClient {
+        &self.client
     }
 
     /// The contract's address.
@@ -249,10 +252,8 @@ impl Rollup {
 
     async fn commit_events(&self, filter: Filter) -> Result<Vec<CommitEvent>, L1Error> {
         const METHOD: &str = "eth_getLogs";
-        let logs = self.client.provider().get_logs(&filter).await;
-        let logs = logs.map_err(|error| classify(METHOD, error))?;
-        let mut events = Vec::with_capacity(logs.len());
-        for log in logs.iter().filter(|log| !log.removed) {
+        let mut events = Vec::new();
+        for log in self.client.logs(&filter).await? {
             let event = contract::BatchCommitted::decode_log(&log.inner)
                 .map_err(|error| bad_answer(METHOD, &error.to_string()))?;
             let (Some(transaction), Some(block_number)) = (log.transaction_hash, log.block_number)
@@ -290,18 +291,6 @@ impl Rollup {
     }
 
     async fn call<C: SolCall>(&self, call: &C, block: BlockId) -> Result<C::Return, L1Error> {
-        const METHOD: &str = "eth_call";
-        let request = TransactionRequest::default()
-            .to(self.address)
-            .input(TransactionInput::new(call.abi_encode().into()));
-        let output = self.client.provider().call(request).block(block).await;
-        let output = output.map_err(|error| classify(METHOD, error))?;
-        if output.is_empty() {
-            return Err(L1Error::NoContract {
-                address: self.address,
-            });
-        }
-        C::abi_decode_returns_validate(&output)
-            .map_err(|error| bad_answer(METHOD, &error.to_string()))
+        self.client.view(self.address, call, block).await
     }
 }
