@@ -257,7 +257,11 @@ pub(crate) fn statement() -> Statement {
 
 /// True traces; `secret` decides what cannot be seen from outside.
 pub(crate) fn traces(secret: u32) -> Vec<AirTrace> {
-    let statement = statement();
+    traces_of(&statement(), secret)
+}
+
+/// As [`traces`], of a statement with other public values.
+pub(crate) fn traces_of(statement: &Statement, secret: u32) -> Vec<AirTrace> {
     let commitments: Vec<u32> = statement
         .program
         .iter()
