@@ -41,11 +41,24 @@ CREATE TABLE public.batch (
     commit_transaction bytea,
     commit_block bigint,
     commit_gas_used bigint,
+    prove_state text DEFAULT 'none'::text NOT NULL,
+    prove_transaction bytea,
+    prove_block bigint,
+    prove_gas_used bigint,
+    verifier_version integer,
+    finalize_state text DEFAULT 'none'::text NOT NULL,
+    finalize_block bigint,
     CONSTRAINT batch_commit_is_whole CHECK ((((commit_state = 'none'::text) = (commit_transaction IS NULL)) AND ((commit_state = 'none'::text) = (commit_block IS NULL)) AND ((commit_state = 'none'::text) = (commit_gas_used IS NULL)))),
     CONSTRAINT batch_commit_state_is_known CHECK ((commit_state = ANY (ARRAY['none'::text, 'included'::text, 'confirmed'::text, 'final'::text]))),
     CONSTRAINT batch_commit_transaction_is_32_bytes CHECK ((octet_length(commit_transaction) = 32)),
+    CONSTRAINT batch_finality_is_whole CHECK (((finalize_state = 'none'::text) = (finalize_block IS NULL))),
+    CONSTRAINT batch_finalize_state_is_known CHECK ((finalize_state = ANY (ARRAY['none'::text, 'included'::text, 'confirmed'::text, 'final'::text]))),
     CONSTRAINT batch_hash_is_32_bytes CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT batch_number_is_positive CHECK ((number > 0))
+    CONSTRAINT batch_number_is_positive CHECK ((number > 0)),
+    CONSTRAINT batch_proof_is_whole CHECK ((((prove_state = 'none'::text) = (prove_transaction IS NULL)) AND ((prove_state = 'none'::text) = (prove_block IS NULL)) AND ((prove_state = 'none'::text) = (prove_gas_used IS NULL)) AND ((prove_state = 'none'::text) = (verifier_version IS NULL)))),
+    CONSTRAINT batch_prove_state_is_known CHECK ((prove_state = ANY (ARRAY['none'::text, 'included'::text, 'confirmed'::text, 'final'::text]))),
+    CONSTRAINT batch_prove_transaction_is_32_bytes CHECK ((octet_length(prove_transaction) = 32)),
+    CONSTRAINT batch_verifier_version_is_positive CHECK ((verifier_version > 0))
 );
 
 COMMENT ON TABLE public.batch IS 'Sealed batches, without gaps, and where their commit stands';
@@ -144,8 +157,9 @@ CREATE TABLE public.l1_transaction (
     succeeded boolean,
     created_at_ms bigint NOT NULL,
     CONSTRAINT l1_transaction_inclusion_is_whole CHECK ((((state = ANY (ARRAY['included'::text, 'final'::text])) = (included_hash IS NOT NULL)) AND ((included_hash IS NULL) = (included_block IS NULL)) AND ((included_hash IS NULL) = (included_block_hash IS NULL)) AND ((included_hash IS NULL) = (included_gas_used IS NULL)) AND ((included_hash IS NULL) = (succeeded IS NULL)))),
-    CONSTRAINT l1_transaction_kind_is_known CHECK ((kind = 'commit'::text)),
+    CONSTRAINT l1_transaction_kind_is_known CHECK ((kind = ANY (ARRAY['commit'::text, 'begin'::text, 'check'::text, 'prove'::text, 'finalize'::text]))),
     CONSTRAINT l1_transaction_nonce_is_not_negative CHECK ((nonce >= 0)),
+    CONSTRAINT l1_transaction_proof_is_of_one_batch CHECK (((kind <> ALL (ARRAY['begin'::text, 'check'::text, 'prove'::text])) OR (first_batch = last_batch))),
     CONSTRAINT l1_transaction_range_is_ordered CHECK (((first_batch > 0) AND (first_batch <= last_batch))),
     CONSTRAINT l1_transaction_sender_is_20_bytes CHECK ((octet_length(sender) = 20)),
     CONSTRAINT l1_transaction_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'included'::text, 'final'::text, 'lost'::text])))
@@ -234,7 +248,15 @@ ALTER TABLE ONLY public.l1_transaction
 ALTER TABLE ONLY public.proving
     ADD CONSTRAINT proving_pkey PRIMARY KEY (batch);
 
+CREATE INDEX batch_finality_final ON public.batch USING btree (number) WHERE (finalize_state = 'final'::text);
+
+CREATE INDEX batch_finality_open ON public.batch USING btree (number) WHERE (finalize_state = ANY (ARRAY['included'::text, 'confirmed'::text]));
+
 CREATE INDEX batch_not_final ON public.batch USING btree (number) WHERE (commit_state <> 'final'::text);
+
+CREATE INDEX batch_proof_final ON public.batch USING btree (number) WHERE (prove_state = 'final'::text);
+
+CREATE INDEX batch_proof_open ON public.batch USING btree (number) WHERE (prove_state = ANY (ARRAY['included'::text, 'confirmed'::text]));
 
 CREATE INDEX job_leased ON public.job USING btree (lease_until) WHERE (state = 'leased'::text);
 
@@ -249,6 +271,7 @@ CREATE INDEX job_ready ON public.job USING btree (batch, layer DESC, node) WHERE
 CREATE INDEX job_trouble ON public.job USING btree (batch) WHERE (state = ANY (ARRAY['dead'::text, 'rejected'::text]));
 
 CREATE UNIQUE INDEX job_wrap_is_unique ON public.job USING btree (batch) WHERE (stage = 'wrap'::text);
+CREATE INDEX l1_transaction_by_first_batch ON public.l1_transaction USING btree (first_batch);
 
 CREATE INDEX l1_transaction_by_last_batch ON public.l1_transaction USING btree (last_batch);
 

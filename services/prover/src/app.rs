@@ -1,9 +1,7 @@
 //! Use cases, free of gRPC servers and SQL.
 //!
-//! `intake` and `committer` are what exists. The job graph of proving (execute, segments,
-//! aggregation, wrap, submit) will be a third module beside them: it starts from the same `batch`
-//! rows and ends in `l1_transaction` rows of kind `prove`, which the committer's machinery for
-//! nonces, fees and reorganisations already carries.
+//! `intake` takes batches, `proving` is the graph of jobs that proves them, `committer` carries both,
+//! commits and proofs, to Ethereum.
 
 pub(crate) mod committer;
 pub(crate) mod health;

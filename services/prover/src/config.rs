@@ -2,6 +2,7 @@
 
 mod proving;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloister_l1::Address;
@@ -69,7 +70,8 @@ pub(crate) struct L1Section {
     pub committer_key_file: SecretFile,
     /// Passphrase of the keystore.
     pub committer_passphrase_file: Option<SecretFile>,
-    /// Depth in blocks from which on a commit counts as committed; it is followed until final.
+    /// Depth in blocks from which on a commit counts as committed, and a proof as proved; both are
+    /// followed until final.
     #[serde(default = "one")]
     pub confirmations: u64,
     /// Most that one unit of gas may cost, in wei; dearer commits wait.
@@ -89,6 +91,13 @@ pub(crate) struct L1Section {
     /// Most batches in one transaction.
     #[serde(default = "default_batches")]
     pub max_batches_per_transaction: u64,
+    /// Longest transaction in bytes; a proof is brought in as many as that takes. Nodes hand on no
+    /// more than 131,072 as a rule; who sends to a builder may allow more.
+    #[serde(default = "default_transaction_bytes")]
+    pub max_transaction_bytes: u32,
+    /// Release of the wraps, as `cloister-wrapper key --write` makes it, of a guest program that is
+    /// not a released one.
+    pub wrap_release: Option<PathBuf>,
     /// An operator's word that batches from this number on, which the guardian took back, are to be
     /// committed again.
     pub recommit_from: Option<u64>,
@@ -111,6 +120,9 @@ const fn default_bump() -> u64 {
 }
 const fn default_batches() -> u64 {
     16
+}
+const fn default_transaction_bytes() -> u32 {
+    131_072
 }
 
 impl L1Section {
@@ -179,6 +191,13 @@ impl Validate for L1Section {
             self.max_batches_per_transaction,
             1,
             cloister_l1::MAX_BATCHES_PER_COMMIT as u64,
+        )?;
+        // Longer ones cannot be paid for: 40 gas a byte (EIP-7623), 16,777,216 in all (EIP-7825).
+        within(
+            "max_transaction_bytes",
+            u64::from(self.max_transaction_bytes),
+            8_192,
+            400_000,
         )?;
         within(
             "recommit_from",

@@ -3,20 +3,25 @@
 
 use std::time::Duration;
 
-use cloister_l1::U256;
+use cloister_l1::{Heads, U256};
 use cloister_prove::protocol::Usage;
 
+use crate::app::model::Kind;
 use crate::app::proving::model::{ErrorKind, JobState, Stage};
 use crate::store::Backlog;
 
-/// Newest sealed and newest committed batch; their difference is the lag.
+/// Newest sealed batch, and how far the contract is; the differences are the lags.
 #[expect(clippy::cast_precision_loss, reason = "a metric")]
-pub(crate) fn heads(sealed: u64, committed: u64, proved: u64) {
+pub(crate) fn heads(sealed: u64, heads: &Heads) {
+    let (committed, proved) = (heads.committed.0, heads.proved.0);
     metrics::gauge!("cloister_prover_sealed_batch").set(sealed as f64);
     metrics::gauge!("cloister_prover_committed_batch").set(committed as f64);
     metrics::gauge!("cloister_prover_proved_batch").set(proved as f64);
+    metrics::gauge!("cloister_prover_finalized_batch").set(heads.finalized.0 as f64);
     metrics::gauge!("cloister_prover_commit_lag_batches")
         .set(sealed.saturating_sub(committed) as f64);
+    metrics::gauge!("cloister_prover_prove_lag_batches")
+        .set(committed.saturating_sub(proved) as f64);
 }
 
 /// The committer's balance on Ethereum.
@@ -35,9 +40,21 @@ pub(crate) fn stalled(stalled: bool) {
     metrics::gauge!("cloister_prover_commit_stalled").set(f64::from(u8::from(stalled)));
 }
 
+/// Whether proofs do not go out to Ethereum.
+pub(crate) fn prove_stalled(stalled: bool) {
+    metrics::gauge!("cloister_prover_prove_stalled").set(f64::from(u8::from(stalled)));
+}
+
 /// A transaction of ours on Ethereum came to a new state.
-pub(crate) fn l1_transaction(event: &'static str) {
-    metrics::counter!("cloister_prover_l1_transactions_total", "event" => event).increment(1);
+pub(crate) fn l1_transaction(kind: Kind, event: &'static str) {
+    let kind = kind.word();
+    metrics::counter!("cloister_prover_l1_transactions_total", "event" => event, "kind" => kind)
+        .increment(1);
+}
+
+/// Gas that a transaction of ours took; counted again when a reorganisation moves it.
+pub(crate) fn l1_gas(kind: Kind, gas: u64) {
+    metrics::counter!("cloister_prover_l1_gas_total", "kind" => kind.word()).increment(gas);
 }
 
 /// Whether an operator must look after proofs.

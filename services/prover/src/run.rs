@@ -1,14 +1,17 @@
 //! Wiring only.
 
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use cloister_l1::{Endpoint, EthClient};
 use cloister_service_kit::{Context, Error, Result, Service, grpc, listen};
 use cloister_signer::{LocalKey, TransactionSigner};
 use cloister_types::SystemClock;
+use cloister_wrap::release::Release;
 
 use crate::api;
-use crate::app::committer::Committer;
+use crate::app::committer::{Committer, Parts, Wraps};
 use crate::app::health::Health;
 use crate::app::intake::Intake;
 use crate::artefacts::Artefacts;
@@ -16,6 +19,9 @@ use crate::config::{Config, WorkerConfig};
 use crate::store::{MIGRATOR, Store};
 
 mod proving;
+
+/// Most bytes of a release's file that are read; they have some hundred thousand.
+const MAX_RELEASE_BYTES: u64 = 16 << 20;
 
 /// The service.
 #[derive(Debug)]
@@ -54,23 +60,23 @@ impl Service for Prover {
             proving::start(section, channel, &store, &health, &context)?;
         }
 
-        let committer = Committer::new(
-            l1,
-            config.prover.is_some(),
+        let folder = config.prover.as_ref().and_then(|it| it.artefacts.clone());
+        let artefacts = Arc::new(Artefacts::new(store.clone(), folder));
+        let release = l1.wrap_release.as_deref().map(read_release).transpose()?;
+        let parts = Parts {
             client,
-            store.clone(),
+            store: store.clone(),
             key,
-            Arc::new(SystemClock),
-            Arc::clone(&health),
-        )
-        .await?;
+            clock: Arc::new(SystemClock),
+            health: Arc::clone(&health),
+            wraps: Wraps::new(store.clone(), Arc::clone(&artefacts), release),
+        };
+        let committer = Committer::new(l1, config.prover.is_some(), parts).await?;
         let check = context.readiness.check("ethereum");
         context
             .tasks
             .spawn("committer", committer.run(context.shutdown.clone(), check));
 
-        let folder = config.prover.as_ref().and_then(|it| it.artefacts.clone());
-        let artefacts = Arc::new(Artefacts::new(store.clone(), folder));
         let api = api::ProverApi::new(store, artefacts, health, l1.chain_id, l1.rollup_contract);
         let listener = listen("grpc", config.grpc.listen).await?;
         let serving = grpc::serve(listener, api.routes(), &config.grpc, &context.shutdown);
@@ -100,6 +106,21 @@ impl Service for Workers {
         context.shutdown.stopping().await;
         Ok(())
     }
+}
+
+/// The wraps of a guest program that is not a released one.
+fn read_release(path: &Path) -> Result<Release> {
+    let unusable = |reason: &dyn std::fmt::Display| {
+        Error::msg(format!(
+            "the release `{}` of `l1.wrap_release` cannot be used: {reason}",
+            path.display()
+        ))
+    };
+    let file = std::fs::File::open(path).map_err(|error| unusable(&error))?;
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_RELEASE_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| unusable(&error))?;
+    Release::decode(&bytes).map_err(|error| unusable(&error))
 }
 
 /// A database that was made for another contract is an operator's mistake: say so at once, also

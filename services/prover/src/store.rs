@@ -7,6 +7,7 @@ mod intents;
 mod jobs;
 mod operator;
 mod progress;
+mod proofs;
 mod proving;
 mod prune;
 mod target;

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::{ProverApi, jobs, unavailable};
 use crate::app::lifecycle::{self, BatchLifecycle, Stage};
-use crate::app::model::CommitDepth;
+use crate::app::model::{Depth, Included};
 use crate::app::proving::model::Stage as JobStage;
 use crate::app::proving::progress::{self, Progress, ProofState, WrapState};
 
@@ -16,7 +16,7 @@ pub(super) async fn handle(
     api: &ProverApi,
     request: &GetBatchStatusRequest,
 ) -> Result<GetBatchStatusResponse, Status> {
-    let found = lifecycle::of_batch(&api.store, &api.health, request.number)
+    let found = lifecycle::of_batch(&api.store, request.number)
         .await
         .map_err(|error| unavailable(&error))?;
     let Some(found) = found else {
@@ -37,21 +37,31 @@ fn status(number: u64, found: &BatchLifecycle, proof: Option<&Progress>) -> Batc
         Stage::Proved => BatchState::Proved,
         Stage::Finalized => BatchState::Finalized,
     };
-    let commit_transactions = found.commit.iter().map(|commit| L1Transaction {
-        hash: commit.transaction.to_vec().into(),
-        gas_used: commit.gas_used,
-        block_number: commit.block,
+    let commit_transactions = found.commit.map(|commit| {
+        transaction(&Included {
+            transaction: commit.transaction,
+            block: commit.block,
+            gas_used: commit.gas_used,
+        })
     });
     BatchStatus {
         number,
         state: state.into(),
-        commit_transactions: commit_transactions.collect(),
-        prove_transactions: Vec::new(),
+        commit_transactions: commit_transactions.into_iter().collect(),
+        prove_transactions: found.proof.iter().map(transaction).collect(),
         commit_final: number == 0
             || found
                 .commit
-                .is_some_and(|commit| commit.depth == CommitDepth::Final),
+                .is_some_and(|commit| commit.depth == Depth::Final),
         proof: proof.map(proof_status),
+    }
+}
+
+fn transaction(included: &Included) -> L1Transaction {
+    L1Transaction {
+        hash: included.transaction.to_vec().into(),
+        gas_used: included.gas_used,
+        block_number: included.block,
     }
 }
 

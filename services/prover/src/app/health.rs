@@ -19,6 +19,8 @@ pub(crate) struct Snapshot {
     pub source_stall: Option<String>,
     /// Why commits do not go out.
     pub commit_stall: Option<String>,
+    /// Why proofs do not go out to Ethereum.
+    pub prove_stall: Option<String>,
     /// Why proofs are not made.
     pub proof_stall: Option<String>,
     /// Workers that can do nothing, and why.
@@ -34,6 +36,7 @@ impl Snapshot {
             .map(|(name, reason)| format!("worker {name}: {reason}"));
         let reasons: Vec<&str> = [
             self.commit_stall.as_deref(),
+            self.prove_stall.as_deref(),
             self.source_stall.as_deref(),
             self.proof_stall.as_deref(),
             worker.as_deref(),
@@ -79,6 +82,15 @@ impl Health {
         let changed = replace(&mut self.lock().commit_stall, reason);
         if changed {
             log("commits", reason);
+        }
+    }
+
+    /// Sets why proofs do not go out to Ethereum; says so once in the log.
+    pub(crate) fn prove_stalled(&self, reason: Option<&str>) {
+        crate::metrics::prove_stalled(reason.is_some());
+        let changed = replace(&mut self.lock().prove_stall, reason);
+        if changed {
+            log("proofs on Ethereum", reason);
         }
     }
 
@@ -176,7 +188,13 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.snapshot().stalled_reason(), "");
         health.source_stalled(Some("no sequencer"));
+        health.prove_stalled(Some("no verifier"));
         health.commit_stalled(Some("no node"));
+        assert_eq!(
+            health.snapshot().stalled_reason(),
+            "no node; no verifier; no sequencer"
+        );
+        health.prove_stalled(None);
         assert_eq!(health.snapshot().stalled_reason(), "no node; no sequencer");
         health.commit_stalled(None);
         assert_eq!(health.snapshot().stalled_reason(), "no sequencer");

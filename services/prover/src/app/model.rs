@@ -40,9 +40,9 @@ pub(crate) enum Gate {
     Rejected(u64),
 }
 
-/// How far a commit is on Ethereum.
+/// How deep in Ethereum something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum CommitDepth {
+pub(crate) enum Depth {
     /// In a block.
     Included,
     /// Deep enough for this installation.
@@ -61,7 +61,53 @@ pub(crate) struct Commit {
     /// Gas that it used, for all batches in it.
     pub gas_used: u64,
     /// How deep it is.
-    pub depth: CommitDepth,
+    pub depth: Depth,
+}
+
+/// Where Ethereum checked the proof of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// The transaction that proved it; of those before it, that brought parts, nothing is here.
+    pub transaction: B256,
+    /// Its block.
+    pub block: u64,
+    /// Gas that it used.
+    pub gas_used: u64,
+    /// Version of the verifier.
+    pub version: u32,
+    /// How deep it is.
+    pub depth: Depth,
+}
+
+/// Where a batch was made final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finality {
+    /// The block of our transaction, or in which somebody else's was noticed.
+    pub block: u64,
+    /// How deep it is.
+    pub depth: Depth,
+}
+
+/// How far a batch is on Ethereum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Anchoring {
+    /// Where it was committed.
+    pub commit: Option<Commit>,
+    /// Where it was proved.
+    pub proof: Option<Proof>,
+    /// Where it became final.
+    pub finality: Option<Finality>,
+}
+
+/// A transaction that is in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Included {
+    /// The transaction.
+    pub transaction: B256,
+    /// Its block.
+    pub block: u64,
+    /// Gas that it used.
+    pub gas_used: u64,
 }
 
 /// A batch whose commit is not final yet.
@@ -73,6 +119,57 @@ pub(crate) struct OpenBatch {
     pub hash: B256,
     /// Where it was last seen committed.
     pub commit: Option<Commit>,
+}
+
+/// A batch whose proof is not final yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenProof {
+    /// Its number.
+    pub number: u64,
+    /// Hash of its header.
+    pub hash: B256,
+    /// Where it was last seen proved.
+    pub proof: Option<Proof>,
+}
+
+/// What a transaction of ours is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Commits batches.
+    Commit,
+    /// Brings the head of a batch's wrap.
+    Begin,
+    /// Brings some of its queries.
+    Check,
+    /// Brings the rest of them and proves the batch.
+    Prove,
+    /// Makes proved batches final.
+    Finalize,
+}
+
+impl Kind {
+    /// The word in the database and in metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Begin => "begin",
+            Self::Check => "check",
+            Self::Prove => "prove",
+            Self::Finalize => "finalize",
+        }
+    }
+
+    /// What a word in the database means.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "commit" => Some(Self::Commit),
+            "begin" => Some(Self::Begin),
+            "check" => Some(Self::Check),
+            "prove" => Some(Self::Prove),
+            "finalize" => Some(Self::Finalize),
+            _ => None,
+        }
+    }
 }
 
 /// Where a transaction of ours stands.
@@ -108,13 +205,15 @@ pub(crate) struct Landed {
 pub(crate) struct Intent {
     /// Key in the database.
     pub id: i64,
+    /// What it is for.
+    pub kind: Kind,
     /// The account whose nonce it is.
     pub sender: Address,
     /// The nonce.
     pub nonce: u64,
-    /// First batch that it commits.
+    /// First batch that it is for.
     pub first_batch: u64,
-    /// Last batch that it commits.
+    /// Last batch that it is for.
     pub last_batch: u64,
     /// Where it stands.
     pub state: IntentState,
@@ -136,10 +235,12 @@ impl Intent {
         }
     }
 
-    /// Whether it committed a batch.
-    pub(crate) fn committed(&self, number: u64) -> Option<Landed> {
+    /// Where it landed, if it did to a batch what transactions of this kind do.
+    pub(crate) fn did(&self, kind: Kind, number: u64) -> Option<Landed> {
         self.landed().filter(|landed| {
-            landed.succeeded && (self.first_batch..=self.last_batch).contains(&number)
+            self.kind == kind
+                && landed.succeeded
+                && (self.first_batch..=self.last_batch).contains(&number)
         })
     }
 }
@@ -169,13 +270,15 @@ pub(crate) struct Fees {
 /// A new purpose for a nonce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewIntent {
+    /// What it is for.
+    pub kind: Kind,
     /// The account whose nonce it is.
     pub sender: Address,
     /// The nonce.
     pub nonce: u64,
-    /// First batch that it commits.
+    /// First batch that it is for.
     pub first_batch: u64,
-    /// Last batch that it commits.
+    /// Last batch that it is for.
     pub last_batch: u64,
     /// UNIX milliseconds.
     pub created_at_ms: u64,

@@ -6,27 +6,35 @@ use sqlx::postgres::PgRow;
 
 use super::convert::{b256_of, bigint, damaged, u64_of};
 use super::{Store, StoreError};
-use crate::app::model::{Commit, CommitDepth, OpenBatch, SealedBatch};
+use crate::app::model::{Commit, Depth, OpenBatch, SealedBatch};
 
 /// Most batches whose commit is looked at in one turn.
-const MAX_OPEN: i64 = 16_384;
+pub(super) const MAX_OPEN: i64 = 16_384;
 
-const fn depth_text(depth: CommitDepth) -> &'static str {
+/// The word for a depth; `none` when it is not on Ethereum.
+pub(super) const fn depth_text(depth: Option<Depth>) -> &'static str {
     match depth {
-        CommitDepth::Included => "included",
-        CommitDepth::Confirmed => "confirmed",
-        CommitDepth::Final => "final",
+        None => "none",
+        Some(Depth::Included) => "included",
+        Some(Depth::Confirmed) => "confirmed",
+        Some(Depth::Final) => "final",
     }
 }
 
-fn commit_of(row: &PgRow) -> Result<Option<Commit>, StoreError> {
-    let state: &str = row.try_get("commit_state")?;
-    let depth = match state {
-        "none" => return Ok(None),
-        "included" => CommitDepth::Included,
-        "confirmed" => CommitDepth::Confirmed,
-        "final" => CommitDepth::Final,
-        _ => return Err(damaged("commit state")),
+/// What such a word means.
+pub(super) fn depth_of(word: &str) -> Result<Option<Depth>, StoreError> {
+    match word {
+        "none" => Ok(None),
+        "included" => Ok(Some(Depth::Included)),
+        "confirmed" => Ok(Some(Depth::Confirmed)),
+        "final" => Ok(Some(Depth::Final)),
+        _ => Err(damaged("depth on Ethereum")),
+    }
+}
+
+pub(super) fn commit_of(row: &PgRow) -> Result<Option<Commit>, StoreError> {
+    let Some(depth) = depth_of(row.try_get("commit_state")?)? else {
+        return Ok(None);
     };
     Ok(Some(Commit {
         transaction: b256_of(row.try_get("commit_transaction")?, "commit transaction")?,
@@ -146,7 +154,7 @@ impl Store {
              commit_gas_used = $5 where number = $1",
         )
         .bind(bigint(number)?)
-        .bind(commit.map_or("none", |commit| depth_text(commit.depth)))
+        .bind(depth_text(commit.map(|commit| commit.depth)))
         .bind(commit.map(|commit| commit.transaction.to_vec()))
         .bind(commit.map(|commit| bigint(commit.block)).transpose()?)
         .bind(commit.map(|commit| bigint(commit.gas_used)).transpose()?)
@@ -157,21 +165,6 @@ impl Store {
         } else {
             Err(damaged("a batch is gone"))
         }
-    }
-
-    /// Whether a batch is here, and where its commit stands.
-    pub(crate) async fn commit(&self, number: u64) -> Result<Option<Option<Commit>>, StoreError> {
-        let Ok(number) = bigint(number) else {
-            return Ok(None);
-        };
-        let row = sqlx::query(
-            "select commit_state, commit_transaction, commit_block, commit_gas_used from batch \
-             where number = $1",
-        )
-        .bind(number)
-        .fetch_optional(self.database.pool())
-        .await?;
-        row.as_ref().map(commit_of).transpose()
     }
 
     /// The newest batch up to which all commits are deep enough for this installation.
@@ -192,7 +185,7 @@ impl Store {
             "select greatest( \
                (select coalesce(max(number), 0) from batch where commit_state = 'final'), \
                (select coalesce(max(last_batch), 0) from l1_transaction \
-                where succeeded and included_block <= $1))",
+                where kind = 'commit' and succeeded and included_block <= $1))",
         )
         .bind(bigint(head)?)
         .fetch_one(self.database.pool())

@@ -8,10 +8,12 @@ use sqlx::postgres::PgRow;
 
 use super::convert::{address_of, b256_of, bigint, damaged, fee_bigint, fee_of, u64_of};
 use super::{Store, StoreError};
-use crate::app::model::{Attempt, Fees, Intent, IntentState, Landed, NewIntent};
+use crate::app::model::{Attempt, Fees, Included, Intent, IntentState, Kind, Landed, NewIntent};
 
 /// Most unsettled transactions that are looked at in one turn.
 const MAX_UNSETTLED: i64 = 4_096;
+/// Most transactions that are told of one batch's proof.
+const MAX_PARTS: i64 = 256;
 
 impl Store {
     /// Writes a new purpose for a nonce with its first signed attempt, durably and in one
@@ -22,7 +24,7 @@ impl Store {
             "with made as (
                 insert into l1_transaction
                     (kind, sender, nonce, first_batch, last_batch, created_at_ms)
-                values ('commit', $1, $2, $3, $4, $5)
+                values ($11, $1, $2, $3, $4, $5)
                 on conflict (sender, nonce) do nothing returning id
              )
              insert into l1_attempt (transaction, number, hash, raw, max_fee_per_gas,
@@ -39,6 +41,7 @@ impl Store {
         .bind(fee_bigint(attempt.fees.max_fee)?)
         .bind(fee_bigint(attempt.fees.tip)?)
         .bind(bigint(attempt.signed_in_block)?)
+        .bind(intent.kind.word())
         .execute(self.database.pool())
         .await?;
         written(done.rows_affected())
@@ -72,7 +75,7 @@ impl Store {
     /// Transactions that are not final, by nonce, with everything signed for them.
     pub(crate) async fn unsettled(&self) -> Result<Vec<Intent>, StoreError> {
         let rows = sqlx::query(
-            "select id, sender, nonce, first_batch, last_batch, state, included_hash, \
+            "select id, kind, sender, nonce, first_batch, last_batch, state, included_hash, \
              included_block, included_block_hash, included_gas_used, succeeded from l1_transaction \
              where state <> 'final' order by nonce, id limit $1",
         )
@@ -165,18 +168,61 @@ impl Store {
         Ok(id)
     }
 
-    /// Transactions after `since` that began at a batch and reverted.
-    pub(crate) async fn reverted(&self, first: u64, since: i64) -> Result<u64, StoreError> {
+    /// What the newest transaction is for; `None` when there is none.
+    pub(crate) async fn newest_kind(&self) -> Result<Option<Kind>, StoreError> {
+        let word: Option<String> =
+            sqlx::query_scalar("select kind from l1_transaction order by id desc limit 1")
+                .fetch_optional(self.database.pool())
+                .await?;
+        word.as_deref().map(kind_of).transpose()
+    }
+
+    /// Transactions of a kind after `since` that began at a batch and reverted, since one of them
+    /// succeeded.
+    pub(crate) async fn reverted(
+        &self,
+        kind: Kind,
+        first: u64,
+        since: i64,
+    ) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from l1_transaction \
-             where first_batch = $1 and id > $2 and succeeded = false",
+             where kind = $1 and first_batch = $2 and succeeded = false \
+             and id > greatest($3, (select max(id) from l1_transaction \
+                where kind = $1 and first_batch = $2 and succeeded))",
         )
+        .bind(kind.word())
         .bind(bigint(first)?)
         .bind(since)
         .fetch_one(self.database.pool())
         .await?;
         u64_of(count, "count")
     }
+
+    /// Transactions of ours in the chain that brought parts of a batch's proof, in order.
+    pub(crate) async fn proof_transactions(&self, batch: u64) -> Result<Vec<Included>, StoreError> {
+        let rows = sqlx::query(
+            "select included_hash, included_block, included_gas_used from l1_transaction \
+             where first_batch = $1 and kind in ('begin', 'check', 'prove') and succeeded \
+             order by included_block, id limit $2",
+        )
+        .bind(bigint(batch)?)
+        .bind(MAX_PARTS)
+        .fetch_all(self.database.pool())
+        .await?;
+        let included = |row: &PgRow| {
+            Ok(Included {
+                transaction: b256_of(row.try_get("included_hash")?, "included hash")?,
+                block: u64_of(row.try_get("included_block")?, "included block")?,
+                gas_used: u64_of(row.try_get("included_gas_used")?, "gas")?,
+            })
+        };
+        rows.iter().map(included).collect()
+    }
+}
+
+fn kind_of(word: &str) -> Result<Kind, StoreError> {
+    Kind::of_word(word).ok_or_else(|| damaged("kind of a transaction"))
 }
 
 /// No row: the place was taken by another process. When the answer to our own write is lost instead,
@@ -192,6 +238,7 @@ fn written(rows: u64) -> Result<(), StoreError> {
 fn intent_of(row: &PgRow) -> Result<Intent, StoreError> {
     Ok(Intent {
         id: row.try_get("id")?,
+        kind: kind_of(row.try_get("kind")?)?,
         sender: address_of(row.try_get("sender")?, "sender")?,
         nonce: u64_of(row.try_get("nonce")?, "nonce")?,
         first_batch: u64_of(row.try_get("first_batch")?, "first batch")?,

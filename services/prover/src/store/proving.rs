@@ -142,7 +142,6 @@ impl Store {
     }
 
     /// The wrap of a batch and whose proof it wraps; `None` when there is none.
-    #[expect(dead_code, reason = "for the committer, which sends wraps to Ethereum")]
     pub(crate) async fn wrap(
         &self,
         batch: u64,

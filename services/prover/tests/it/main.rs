@@ -16,10 +16,15 @@ mod fees;
 mod identity;
 mod jobs;
 mod operators;
+mod proofs;
 mod proving;
 mod proxy;
 mod reorg;
+#[path = "../../../../crates/wrap/tests/it/sample.rs"]
+#[expect(dead_code, reason = "parts are for the tests that it belongs to")]
+mod sample;
 mod sequencer;
 mod takeover;
 mod world;
+mod wrap_world;
 mod wraps;

@@ -325,19 +325,7 @@ impl Proving {
 
     /// Waits until a number in the database is as wanted.
     pub(crate) async fn until_number(&mut self, query: &str, wanted: i64) -> anyhow::Result<()> {
-        let database = self.world.database.clone();
-        let statement = query.to_owned();
-        self.world
-            .until(&format!("`{query}` is {wanted}"), async || {
-                let mut connection = database.connect().await?;
-                let row = sqlx::query(AssertSqlSafe(statement.clone()))
-                    .fetch_one(&mut connection)
-                    .await?;
-                let number: i64 = row.try_get(0)?;
-                connection.close().await?;
-                Ok(number == wanted)
-            })
-            .await
+        self.world.until_number(query, wanted).await
     }
 
     /// Mines and waits until the committer has looked at the new block, and had its chance to

@@ -20,12 +20,24 @@ pub(crate) enum Hold {
     Answer,
 }
 
+type Question = Box<dyn Fn(&str) -> bool + Send>;
+
 #[derive(Clone)]
 struct Shared {
     node: String,
     client: reqwest::Client,
     rule: Arc<Mutex<Option<(String, Hold)>>>,
+    /// Calls that seem to take more gas than a transaction may have.
+    dear: Arc<Mutex<Option<Question>>>,
     held: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn is_dear(&self, question: &[u8]) -> bool {
+        let dear = self.dear.lock().unwrap();
+        let question = String::from_utf8_lossy(question);
+        dear.as_ref().is_some_and(|dear| dear(&question))
+    }
 }
 
 /// The proxy; it ends when this value is dropped.
@@ -42,6 +54,7 @@ impl Proxy {
             node,
             client: reqwest::Client::builder().no_proxy().build()?,
             rule: Arc::default(),
+            dear: Arc::default(),
             held: watch::Sender::new(0),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -71,6 +84,12 @@ impl Proxy {
         *self.shared.rule.lock().unwrap() = None;
     }
 
+    /// From now on says of such calls, by the text of the question, that they take more gas than a
+    /// transaction may have.
+    pub(crate) fn dear(&self, calls: impl Fn(&str) -> bool + Send + 'static) {
+        *self.shared.dear.lock().unwrap() = Some(Box::new(calls));
+    }
+
     /// Waits until a call is held.
     pub(crate) async fn holding(&self) -> anyhow::Result<()> {
         let mut held = self.shared.held.subscribe();
@@ -91,6 +110,9 @@ async fn forward(State(shared): State<Shared>, body: Bytes) -> Response {
         .ok()
         .and_then(|question| Some(question.get("method")?.as_str()?.to_owned()))
         .unwrap_or_default();
+    if method == "eth_estimateGas" && shared.is_dear(&body) {
+        return ([("content-type", "application/json")], too_dear(&body)).into_response();
+    }
     let rule = shared.rule.lock().unwrap().clone();
     let hold = rule
         .filter(|(held, _)| *held == method)
@@ -115,6 +137,12 @@ async fn forward(State(shared): State<Shared>, body: Bytes) -> Response {
         return stand_still(&shared).await;
     }
     ([("content-type", "application/json")], answer).into_response()
+}
+
+/// One gas more than a transaction may have.
+fn too_dear(question: &[u8]) -> String {
+    let question: serde_json::Value = serde_json::from_slice(question).unwrap_or_default();
+    serde_json::json!({"jsonrpc": "2.0", "id": question["id"], "result": "0x1000001"}).to_string()
 }
 
 async fn stand_still(shared: &Shared) -> Response {

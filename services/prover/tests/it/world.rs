@@ -16,6 +16,7 @@ use cloister_test_kit::port;
 use cloister_test_kit::postgres::{self, Cluster, Database};
 use cloister_test_kit::service::{Service, ServiceName};
 use serde_json::json;
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -271,6 +272,22 @@ impl World {
                 anyhow::bail!("waited in vain until {what}; newest log lines: {tail:#?}");
             }
         }
+    }
+
+    /// Waits until a number in the prover's database is as wanted.
+    pub(crate) async fn until_number(&mut self, query: &str, wanted: i64) -> anyhow::Result<()> {
+        let database = self.database.clone();
+        let statement = query.to_owned();
+        self.until(&format!("`{query}` is {wanted}"), async || {
+            let mut connection = database.connect().await?;
+            let statement = sqlx::AssertSqlSafe(statement.clone());
+            let number: i64 = sqlx::query_scalar(statement)
+                .fetch_one(&mut connection)
+                .await?;
+            connection.close().await?;
+            Ok(number == wanted)
+        })
+        .await
     }
 
     /// Waits until the prover says that a batch is committed.

@@ -41,6 +41,7 @@ impl Committer {
                 self.rollup.address()
             )));
         }
+        self.finality_blocks = self.rollup.finality_blocks().await?;
         tracing::info!(
             %committer,
             contract = %self.rollup.address(),

@@ -88,32 +88,43 @@ impl Committer {
 }
 
 fn report(intent: &Intent, state: IntentState) {
-    let (nonce, first, last) = (intent.nonce, intent.first_batch, intent.last_batch);
-    match state {
+    let (kind, nonce) = (intent.kind.word(), intent.nonce);
+    let (first, last) = (intent.first_batch, intent.last_batch);
+    let event = match state {
         IntentState::Included(landed) if landed.succeeded => {
-            crate::metrics::l1_transaction("included");
-            tracing::info!(nonce, first, last, transaction = %landed.hash, block = landed.block, "batches committed");
+            tracing::info!(kind, nonce, first, last, transaction = %landed.hash, block = landed.block, gas_used = landed.gas_used, "transaction succeeded");
+            crate::metrics::l1_gas(intent.kind, landed.gas_used);
+            "included"
         }
         IntentState::Included(landed) => {
-            crate::metrics::l1_transaction("reverted");
-            tracing::error!(nonce, first, last, transaction = %landed.hash, block = landed.block, "commit reverted");
+            tracing::error!(kind, nonce, first, last, transaction = %landed.hash, block = landed.block, gas_used = landed.gas_used, "transaction reverted");
+            crate::metrics::l1_gas(intent.kind, landed.gas_used);
+            "reverted"
         }
         IntentState::Final(landed) => {
-            crate::metrics::l1_transaction("final");
-            tracing::info!(nonce, first, last, transaction = %landed.hash, "transaction is final");
+            tracing::info!(kind, nonce, first, last, transaction = %landed.hash, "transaction is final");
+            "final"
         }
         IntentState::Pending => {
-            crate::metrics::l1_transaction("reorganised");
             tracing::warn!(
+                kind,
                 nonce,
                 first,
                 last,
                 "ethereum took the transaction out of the chain"
             );
+            "reorganised"
         }
         IntentState::Lost => {
-            crate::metrics::l1_transaction("lost");
-            tracing::warn!(nonce, first, last, "another transaction took the nonce");
+            tracing::warn!(
+                kind,
+                nonce,
+                first,
+                last,
+                "another transaction took the nonce"
+            );
+            "lost"
         }
-    }
+    };
+    crate::metrics::l1_transaction(intent.kind, event);
 }

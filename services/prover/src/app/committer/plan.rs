@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::app::model::Gate;
+use super::split::Part;
+use crate::app::model::{Gate, Kind};
 
 /// A transaction that is in no block, as seen now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,28 @@ pub(crate) struct Waiting {
     pub underpriced: bool,
     /// Newest Ethereum block when it was last signed.
     pub signed_in_block: u64,
+}
+
+/// A part of a proof that Ethereum waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProofDue {
+    /// The batch after the newest proved one.
+    pub batch: u64,
+    /// The part.
+    pub part: Part,
+    /// Transactions of this kind in a row that were for this batch and reverted.
+    pub reverted_in_a_row: u64,
+}
+
+/// Proved batches that can be made final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FinalityDue {
+    /// The batch after the newest final one.
+    pub first: u64,
+    /// The newest whose proof is old enough.
+    pub last: u64,
+    /// Transactions in a row that began at the first and reverted.
+    pub reverted_in_a_row: u64,
 }
 
 /// Everything the decision depends on, seen at one Ethereum block.
@@ -44,6 +67,12 @@ pub(crate) struct View {
     pub landed: u64,
     /// Transactions in a row that tried the batch after `committed` and reverted.
     pub reverted_in_a_row: u64,
+    /// The part of a proof that is due.
+    pub proof: Option<ProofDue>,
+    /// Batches that are to be made final.
+    pub finality: Option<FinalityDue>,
+    /// What the newest transaction of all is for.
+    pub newest: Option<Kind>,
     /// Transactions in no block, by nonce.
     pub waiting: Vec<Waiting>,
 }
@@ -65,23 +94,37 @@ pub(crate) const MAX_REVERTED_IN_A_ROW: u64 = 3;
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing; all is well.
-    Idle,
     /// Hand these to the node again.
     Resend(Vec<i64>),
     /// Sign this one again with higher fees.
     Bump(i64),
-    /// Commit these batches under this nonce.
+    /// Commit these batches.
     Commit {
         /// First batch.
         first: u64,
         /// Last batch.
         last: u64,
-        /// Nonce.
-        nonce: u64,
     },
-    /// Nothing can be done until somebody or something else moves.
-    Stall(Stall),
+    /// Bring a part of a proof.
+    Bring(ProofDue),
+    /// Make these batches final.
+    Finalize {
+        /// First batch.
+        first: u64,
+        /// Last batch.
+        last: u64,
+    },
+}
+
+/// What can be done, and what cannot until somebody or something else moves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Plan {
+    /// One of these: the first that turns out to be possible. Empty: nothing is due.
+    pub steps: Vec<Step>,
+    /// Why no commit is among them that should be.
+    pub commit_stall: Option<Stall>,
+    /// Why no part of a proof, or no finality, is among them that should be.
+    pub prove_stall: Option<Stall>,
 }
 
 /// Why nothing moves.
@@ -108,8 +151,10 @@ pub(crate) enum Stall {
         /// Its nonce.
         nonce: u64,
     },
-    /// The same commit reverted again and again.
+    /// The same transaction reverted again and again.
     KeepsReverting {
+        /// What it is for.
+        kind: Kind,
         /// The batch.
         first: u64,
     },
@@ -149,74 +194,154 @@ impl fmt::Display for Stall {
                 "nothing is committed any more: the program does not agree with the sequencer \
                  about batch {batch}; what is needed to find out why is kept"
             ),
-            Self::KeepsReverting { first } => write!(
-                f,
-                "committing batch {first} reverted {MAX_REVERTED_IN_A_ROW} times in a row; look \
-                 at the transactions on Ethereum"
-            ),
+            Self::KeepsReverting { kind, first } => {
+                let what = match kind {
+                    Kind::Commit => "committing",
+                    Kind::Begin | Kind::Check => "bringing the proof of",
+                    Kind::Prove => "proving",
+                    Kind::Finalize => "finalizing",
+                };
+                write!(
+                    f,
+                    "{what} batch {first} reverted {MAX_REVERTED_IN_A_ROW} times in a row; look \
+                     at the transactions on Ethereum and restart"
+                )
+            }
         }
     }
 }
 
-/// Decides. One new transaction at a time: the next begins when all before it are in blocks.
-pub(crate) fn next(view: &View, policy: &Policy) -> Step {
+/// Decides. One new transaction at a time: the next begins when all before it are in blocks. Commits,
+/// parts of proofs and finality take turns when several are due, so that none waits for ever (SPR-10).
+pub(crate) fn next(view: &View, policy: &Policy) -> Plan {
     if !view.waiting.is_empty() {
         return tend(view, policy);
     }
+    let mut plan = Plan::default();
+    let commit = commit(view, policy).unwrap_or_else(|stall| {
+        plan.commit_stall = Some(stall);
+        None
+    });
+    let [bring, finalize] = [bring(view), finalize(view)].map(|step| {
+        step.unwrap_or_else(|stall| {
+            plan.prove_stall = Some(stall);
+            None
+        })
+    });
+    let mut due = [commit, bring, finalize];
+    // Whose turn it was comes last.
+    due.rotate_left(match view.newest {
+        Some(Kind::Commit) => 1,
+        Some(Kind::Begin | Kind::Check | Kind::Prove) => 2,
+        Some(Kind::Finalize) | None => 0,
+    });
+    plan.steps = due.into_iter().flatten().collect();
+    if view.free_nonce > view.chain_nonce && !plan.steps.is_empty() {
+        return Plan {
+            steps: Vec::new(),
+            commit_stall: Some(Stall::NodeBehind),
+            prove_stall: plan.prove_stall,
+        };
+    }
+    plan
+}
+
+fn commit(view: &View, policy: &Policy) -> Result<Option<Step>, Stall> {
     let due = view.committed.saturating_add(1);
     if view.committed > view.sealed {
         return if view.caught_up {
-            Step::Stall(Stall::ContractAhead {
+            Err(Stall::ContractAhead {
                 committed: view.committed,
                 sealed: view.sealed,
             })
         } else {
-            Step::Idle
+            Ok(None)
         };
     }
     let agreed = policy.recommit_from.is_some_and(|from| due >= from);
     if view.landed > view.committed && !agreed {
-        return Step::Stall(Stall::TakenBack { first: due });
+        return Err(Stall::TakenBack { first: due });
     }
     if view.sealed == view.committed {
-        return Step::Idle;
+        return Ok(None);
     }
     // SPV-21: nothing that the program has not confirmed.
     let checked = match view.gate {
         Gate::Open => view.sealed,
         Gate::Before(batch) => view.sealed.min(batch.saturating_sub(1)),
-        Gate::Rejected(batch) => return Step::Stall(Stall::Rejected { batch }),
+        Gate::Rejected(batch) => return Err(Stall::Rejected { batch }),
     };
     if checked < due {
-        return Step::Idle;
+        return Ok(None);
     }
     if view.paused {
-        return Step::Stall(Stall::Paused);
+        return Err(Stall::Paused);
     }
-    if view.free_nonce > view.chain_nonce {
-        return Step::Stall(Stall::NodeBehind);
-    }
-    if view.reverted_in_a_row >= MAX_REVERTED_IN_A_ROW {
-        return Step::Stall(Stall::KeepsReverting { first: due });
-    }
-    Step::Commit {
+    not_burning(Kind::Commit, due, view.reverted_in_a_row)?;
+    Ok(Some(Step::Commit {
         first: due,
         last: checked.min(view.committed.saturating_add(policy.max_batches)),
-        nonce: view.chain_nonce,
+    }))
+}
+
+fn bring(view: &View) -> Result<Option<Step>, Stall> {
+    let Some(due) = view.proof else {
+        return Ok(None);
+    };
+    if view.paused {
+        return Err(Stall::Paused);
     }
+    not_burning(kind_of(due.part), due.batch, due.reverted_in_a_row)?;
+    Ok(Some(Step::Bring(due)))
+}
+
+fn finalize(view: &View) -> Result<Option<Step>, Stall> {
+    let Some(due) = view.finality else {
+        return Ok(None);
+    };
+    if view.paused {
+        return Err(Stall::Paused);
+    }
+    not_burning(Kind::Finalize, due.first, due.reverted_in_a_row)?;
+    Ok(Some(Step::Finalize {
+        first: due.first,
+        last: due.last,
+    }))
+}
+
+/// What a transaction with this part is for.
+pub(crate) const fn kind_of(part: Part) -> Kind {
+    match part {
+        Part::Begin => Kind::Begin,
+        Part::Check(_) => Kind::Check,
+        Part::Prove(_) => Kind::Prove,
+    }
+}
+
+const fn not_burning(kind: Kind, first: u64, reverted_in_a_row: u64) -> Result<(), Stall> {
+    if reverted_in_a_row >= MAX_REVERTED_IN_A_ROW {
+        return Err(Stall::KeepsReverting { kind, first });
+    }
+    Ok(())
 }
 
 /// Transactions wait: have the node hold them, and raise the fees of the first when it is stuck.
 /// Later ones cannot be included before it.
-fn tend(view: &View, policy: &Policy) -> Step {
+fn tend(view: &View, policy: &Policy) -> Plan {
+    let only = |step| Plan {
+        steps: vec![step],
+        ..Plan::default()
+    };
     if let Some(first) = view.waiting.first() {
         let stuck_for = view.head.saturating_sub(first.signed_in_block);
         let refused = first.underpriced && !first.known;
         if refused || stuck_for >= policy.bump_after_blocks {
-            return if first.own_key {
-                Step::Bump(first.id)
-            } else {
-                Step::Stall(Stall::ForeignKey { nonce: first.nonce })
+            if first.own_key {
+                return only(Step::Bump(first.id));
+            }
+            return Plan {
+                commit_stall: Some(Stall::ForeignKey { nonce: first.nonce }),
+                ..Plan::default()
             };
         }
     }
@@ -227,14 +352,15 @@ fn tend(view: &View, policy: &Policy) -> Step {
         .map(|waiting| waiting.id)
         .collect();
     if unknown.is_empty() {
-        Step::Idle
+        Plan::default()
     } else {
-        Step::Resend(unknown)
+        only(Step::Resend(unknown))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::split::Queries;
     use super::*;
 
     const POLICY: Policy = Policy {
@@ -255,7 +381,40 @@ mod tests {
             gate: Gate::Open,
             landed: 3,
             reverted_in_a_row: 0,
+            proof: None,
+            finality: None,
+            newest: None,
             waiting: vec![],
+        }
+    }
+
+    fn only(step: Step) -> Plan {
+        Plan {
+            steps: vec![step],
+            ..Plan::default()
+        }
+    }
+
+    fn rest() -> Plan {
+        Plan::default()
+    }
+
+    fn stalled(stall: Stall) -> Plan {
+        Plan {
+            commit_stall: Some(stall),
+            ..Plan::default()
+        }
+    }
+
+    fn commit(first: u64, last: u64) -> Step {
+        Step::Commit { first, last }
+    }
+
+    fn proof(part: Part) -> ProofDue {
+        ProofDue {
+            batch: 2,
+            part,
+            reverted_in_a_row: 0,
         }
     }
 
@@ -272,7 +431,7 @@ mod tests {
 
     #[test]
     fn rests_when_all_is_committed() {
-        assert_eq!(next(&view(), &POLICY), Step::Idle);
+        assert_eq!(next(&view(), &POLICY), rest());
     }
 
     #[test]
@@ -281,17 +440,12 @@ mod tests {
             sealed: 5,
             ..view()
         };
-        let commit = |last| Step::Commit {
-            first: 4,
-            last,
-            nonce: 7,
-        };
-        assert_eq!(next(&two, &POLICY), commit(5));
+        assert_eq!(next(&two, &POLICY), only(commit(4, 5)));
         let many = View {
             sealed: 50,
             ..view()
         };
-        assert_eq!(next(&many, &POLICY), commit(7));
+        assert_eq!(next(&many, &POLICY), only(commit(4, 7)));
     }
 
     #[test]
@@ -301,19 +455,12 @@ mod tests {
             gate,
             ..view()
         };
-        assert_eq!(next(&with(Gate::Before(4)), &POLICY), Step::Idle);
-        assert_eq!(
-            next(&with(Gate::Before(6)), &POLICY),
-            Step::Commit {
-                first: 4,
-                last: 5,
-                nonce: 7
-            }
-        );
+        assert_eq!(next(&with(Gate::Before(4)), &POLICY), rest());
+        assert_eq!(next(&with(Gate::Before(6)), &POLICY), only(commit(4, 5)));
         for batch in [2, 4, 6] {
             assert_eq!(
                 next(&with(Gate::Rejected(batch)), &POLICY),
-                Step::Stall(Stall::Rejected { batch })
+                stalled(Stall::Rejected { batch })
             );
         }
     }
@@ -325,7 +472,7 @@ mod tests {
             waiting: vec![waiting(1, 98)],
             ..view()
         };
-        assert_eq!(next(&view, &POLICY), Step::Idle);
+        assert_eq!(next(&view, &POLICY), rest());
     }
 
     #[test]
@@ -338,7 +485,7 @@ mod tests {
             waiting: vec![waiting(1, 98), lost],
             ..view()
         };
-        assert_eq!(next(&view, &POLICY), Step::Resend(vec![2]));
+        assert_eq!(next(&view, &POLICY), only(Step::Resend(vec![2])));
     }
 
     #[test]
@@ -347,12 +494,12 @@ mod tests {
             waiting: vec![waiting(1, 95), waiting(2, 90)],
             ..view()
         };
-        assert_eq!(next(&view, &POLICY), Step::Bump(1));
+        assert_eq!(next(&view, &POLICY), only(Step::Bump(1)));
         let quiet = View {
             waiting: vec![waiting(1, 96), waiting(2, 90)],
             ..view
         };
-        assert_eq!(next(&quiet, &POLICY), Step::Idle);
+        assert_eq!(next(&quiet, &POLICY), rest());
     }
 
     #[test]
@@ -366,7 +513,7 @@ mod tests {
             waiting: vec![cheap],
             ..view()
         };
-        assert_eq!(next(&view, &POLICY), Step::Bump(1));
+        assert_eq!(next(&view, &POLICY), only(Step::Bump(1)));
     }
 
     #[test]
@@ -381,7 +528,7 @@ mod tests {
         };
         assert_eq!(
             next(&view, &POLICY),
-            Step::Stall(Stall::ForeignKey { nonce: 7 })
+            stalled(Stall::ForeignKey { nonce: 7 })
         );
     }
 
@@ -391,9 +538,9 @@ mod tests {
             paused: true,
             ..view()
         };
-        assert_eq!(next(&idle, &POLICY), Step::Idle);
+        assert_eq!(next(&idle, &POLICY), rest());
         let busy = View { sealed: 4, ..idle };
-        assert_eq!(next(&busy, &POLICY), Step::Stall(Stall::Paused));
+        assert_eq!(next(&busy, &POLICY), stalled(Stall::Paused));
     }
 
     #[test]
@@ -402,29 +549,19 @@ mod tests {
             committed: 1,
             ..view()
         };
-        assert_eq!(
-            next(&view, &POLICY),
-            Step::Stall(Stall::TakenBack { first: 2 })
-        );
+        assert_eq!(next(&view, &POLICY), stalled(Stall::TakenBack { first: 2 }));
         let agreed = Policy {
             recommit_from: Some(2),
             ..POLICY
         };
-        assert_eq!(
-            next(&view, &agreed),
-            Step::Commit {
-                first: 2,
-                last: 3,
-                nonce: 7
-            }
-        );
+        assert_eq!(next(&view, &agreed), only(commit(2, 3)));
         let for_later_ones = Policy {
             recommit_from: Some(3),
             ..POLICY
         };
         assert_eq!(
             next(&view, &for_later_ones),
-            Step::Stall(Stall::TakenBack { first: 2 })
+            stalled(Stall::TakenBack { first: 2 })
         );
     }
 
@@ -437,7 +574,7 @@ mod tests {
         };
         assert_eq!(
             next(&view, &POLICY),
-            Step::Stall(Stall::ContractAhead {
+            stalled(Stall::ContractAhead {
                 committed: 9,
                 sealed: 3
             })
@@ -446,7 +583,7 @@ mod tests {
             caught_up: false,
             ..view
         };
-        assert_eq!(next(&still_reading, &POLICY), Step::Idle);
+        assert_eq!(next(&still_reading, &POLICY), rest());
     }
 
     #[test]
@@ -456,24 +593,7 @@ mod tests {
             free_nonce: 8,
             ..view()
         };
-        assert_eq!(next(&view, &POLICY), Step::Stall(Stall::NodeBehind));
-    }
-
-    #[test]
-    fn uses_the_chains_nonce_when_the_key_was_used_elsewhere() {
-        let view = View {
-            sealed: 4,
-            chain_nonce: 12,
-            ..view()
-        };
-        assert_eq!(
-            next(&view, &POLICY),
-            Step::Commit {
-                first: 4,
-                last: 4,
-                nonce: 12
-            }
-        );
+        assert_eq!(next(&view, &POLICY), stalled(Stall::NodeBehind));
     }
 
     #[test]
@@ -483,9 +603,115 @@ mod tests {
             reverted_in_a_row: 3,
             ..view()
         };
+        let reverting = |kind, first| Stall::KeepsReverting { kind, first };
+        assert_eq!(next(&view, &POLICY), stalled(reverting(Kind::Commit, 4)));
+        let view = View {
+            proof: Some(ProofDue {
+                reverted_in_a_row: 3,
+                ..proof(Part::Begin)
+            }),
+            ..view
+        };
         assert_eq!(
             next(&view, &POLICY),
-            Step::Stall(Stall::KeepsReverting { first: 4 })
+            Plan {
+                prove_stall: Some(reverting(Kind::Begin, 2)),
+                ..stalled(reverting(Kind::Commit, 4))
+            }
         );
+    }
+
+    #[test]
+    fn spr_10_commits_proofs_and_finality_take_turns() {
+        let part = Part::Check(Queries { first: 0, count: 7 });
+        let finality = FinalityDue {
+            first: 1,
+            last: 1,
+            reverted_in_a_row: 0,
+        };
+        let after = |newest| {
+            let view = View {
+                sealed: 5,
+                proof: Some(proof(part)),
+                finality: Some(finality),
+                newest,
+                ..view()
+            };
+            next(&view, &POLICY).steps
+        };
+        let bring = Step::Bring(proof(part));
+        let finalize = Step::Finalize { first: 1, last: 1 };
+        let commit = commit(4, 5);
+        let all = |steps: [&Step; 3]| steps.map(Clone::clone).to_vec();
+        assert_eq!(after(None), all([&commit, &bring, &finalize]));
+        for kind in [Kind::Begin, Kind::Check, Kind::Prove] {
+            assert_eq!(after(Some(kind)), all([&finalize, &commit, &bring]));
+        }
+        assert_eq!(after(Some(Kind::Commit)), all([&bring, &finalize, &commit]));
+        assert_eq!(
+            after(Some(Kind::Finalize)),
+            all([&commit, &bring, &finalize])
+        );
+    }
+
+    #[test]
+    fn spr_10_a_stalled_commit_does_not_hold_proofs_nor_the_other_way_round() {
+        let rejected = View {
+            sealed: 5,
+            gate: Gate::Rejected(4),
+            proof: Some(proof(Part::Begin)),
+            newest: Some(Kind::Commit),
+            ..view()
+        };
+        assert_eq!(
+            next(&rejected, &POLICY),
+            Plan {
+                commit_stall: Some(Stall::Rejected { batch: 4 }),
+                ..only(Step::Bring(proof(Part::Begin)))
+            }
+        );
+        let reverting = View {
+            sealed: 5,
+            finality: Some(FinalityDue {
+                first: 1,
+                last: 2,
+                reverted_in_a_row: 3,
+            }),
+            ..view()
+        };
+        assert_eq!(
+            next(&reverting, &POLICY),
+            Plan {
+                prove_stall: Some(Stall::KeepsReverting {
+                    kind: Kind::Finalize,
+                    first: 1
+                }),
+                ..only(commit(4, 5))
+            }
+        );
+    }
+
+    #[test]
+    fn proves_and_finalizes_nothing_during_a_pause() {
+        let view = View {
+            paused: true,
+            proof: Some(proof(Part::Begin)),
+            ..view()
+        };
+        let paused = Plan {
+            prove_stall: Some(Stall::Paused),
+            ..Plan::default()
+        };
+        assert_eq!(next(&view, &POLICY), paused);
+        let view = View {
+            proof: None,
+            finality: Some(FinalityDue {
+                first: 1,
+                last: 1,
+                reverted_in_a_row: 0,
+            }),
+            ..view
+        };
+        assert_eq!(next(&view, &POLICY), paused);
     }
 }
