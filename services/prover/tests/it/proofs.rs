@@ -265,6 +265,20 @@ async fn spr_10_commits_go_on_while_the_verifier_is_frozen() -> anyhow::Result<(
 }
 
 #[tokio::test]
+async fn spr_10_commits_go_on_while_the_node_takes_no_long_questions() -> anyhow::Result<()> {
+    let mut world = wraps::started("").await?;
+    world.proxy.too_long(|question| question.len() > 18_000);
+    wraps::seal(&mut world).await?;
+    world
+        .until_stalled("the Ethereum node does not answer: HTTP status 413")
+        .await?;
+    wraps::seal(&mut world).await?;
+    world.proxy.too_long(|_| false);
+    wraps::until(&mut world, 2, BatchState::Proved).await?;
+    world.until_moving().await
+}
+
+#[tokio::test]
 async fn spr_7_never_sends_a_wrap_that_does_not_hold() -> anyhow::Result<()> {
     let mut world = wrap_world::started("").await?;
     world.batches.seal(2);

@@ -29,15 +29,15 @@ struct Shared {
     rule: Arc<Mutex<Option<(String, Hold)>>>,
     /// Calls that seem to take more gas than a transaction may have.
     dear: Arc<Mutex<Option<Question>>>,
+    /// Questions that are too long for the node.
+    too_long: Arc<Mutex<Option<Question>>>,
     held: watch::Sender<u64>,
 }
 
-impl Shared {
-    fn is_dear(&self, question: &[u8]) -> bool {
-        let dear = self.dear.lock().unwrap();
-        let question = String::from_utf8_lossy(question);
-        dear.as_ref().is_some_and(|dear| dear(&question))
-    }
+fn is_one(of: &Mutex<Option<Question>>, question: &[u8]) -> bool {
+    let of = of.lock().unwrap();
+    let question = String::from_utf8_lossy(question);
+    of.as_ref().is_some_and(|is_one| is_one(&question))
 }
 
 /// The proxy; it ends when this value is dropped.
@@ -55,6 +55,7 @@ impl Proxy {
             client: reqwest::Client::builder().no_proxy().build()?,
             rule: Arc::default(),
             dear: Arc::default(),
+            too_long: Arc::default(),
             held: watch::Sender::new(0),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -90,6 +91,11 @@ impl Proxy {
         *self.shared.dear.lock().unwrap() = Some(Box::new(calls));
     }
 
+    /// From now on refuses such questions as too long.
+    pub(crate) fn too_long(&self, questions: impl Fn(&str) -> bool + Send + 'static) {
+        *self.shared.too_long.lock().unwrap() = Some(Box::new(questions));
+    }
+
     /// Waits until a call is held.
     pub(crate) async fn holding(&self) -> anyhow::Result<()> {
         let mut held = self.shared.held.subscribe();
@@ -110,7 +116,10 @@ async fn forward(State(shared): State<Shared>, body: Bytes) -> Response {
         .ok()
         .and_then(|question| Some(question.get("method")?.as_str()?.to_owned()))
         .unwrap_or_default();
-    if method == "eth_estimateGas" && shared.is_dear(&body) {
+    if is_one(&shared.too_long, &body) {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    if method == "eth_estimateGas" && is_one(&shared.dear, &body) {
         return ([("content-type", "application/json")], too_dear(&body)).into_response();
     }
     let rule = shared.rule.lock().unwrap().clone();
