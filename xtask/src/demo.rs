@@ -35,7 +35,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let _ = std::fs::remove_file(&marker);
     let log = folder.join("engine-build.log");
     let mut engine = engine::build_behind(root, &log)?;
-    eprintln!("the proof engine is built meanwhile: {}", log.display());
+    eprintln!("what proves is built meanwhile: {}", log.display());
     // Gives a build that has nothing to do the time to say so.
     pause(HEAD_START);
     let mut told = tell(&mut engine, &marker)?;
@@ -67,11 +67,11 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Tells the demo by `marker` when the engine's build has ended, and how.
+/// Tells the demo by `marker` when the build of what proves has ended, and how.
 fn tell(engine: &mut engine::Behind, marker: &Path) -> Result<bool> {
     let text = match engine.ended() {
         None => return Ok(false),
-        Some(Ok(program)) => program.display().to_string(),
+        Some(Ok((engine, wrapper))) => format!("{}\n{}", engine.display(), wrapper.display()),
         Some(Err(error)) => format!("error: {error:#}"),
     };
     std::fs::write(marker, format!("{text}\n"))

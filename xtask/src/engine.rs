@@ -138,7 +138,8 @@ fn build_program(root: &Path, name: &str) -> Result<PathBuf> {
 pub(crate) struct Behind {
     child: std::process::Child,
     log: PathBuf,
-    program: PathBuf,
+    /// Where the programs will be.
+    folder: PathBuf,
 }
 
 /// Starts to build the engine, with low priority and its output in `log`.
@@ -170,16 +171,18 @@ pub(crate) fn build_behind(root: &Path, log: &Path) -> Result<Behind> {
     Ok(Behind {
         child,
         log: log.to_path_buf(),
-        program: folder(level)?.join("engine").join(ENGINE),
+        folder: folder(level)?.join("engine"),
     })
 }
 
 impl Behind {
-    /// Where the engine is, or why there is none; nothing while it is built.
-    pub(crate) fn ended(&mut self) -> Option<Result<PathBuf>> {
+    /// Where engine and wrapper are, or why there are none; nothing while they are built.
+    pub(crate) fn ended(&mut self) -> Option<Result<(PathBuf, PathBuf)>> {
         match self.child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) if status.success() => Some(Ok(self.program.clone())),
+            Ok(Some(status)) if status.success() => {
+                Some(Ok((self.folder.join(ENGINE), self.folder.join(WRAPPER))))
+            }
             Ok(Some(status)) => Some(Err(anyhow!(
                 "the build ended with {status}; see `{}`",
                 self.log.display()

@@ -114,6 +114,10 @@ impl EthClient {
         })
     }
 
+    pub(crate) const fn provider(&self) -> &RootProvider<Ethereum> {
+        &self.provider
+    }
+
     /// The Rollup contract at an address.
     #[must_use]
     pub fn rollup(&self, address: Address) -> Rollup {

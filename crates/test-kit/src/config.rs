@@ -221,12 +221,16 @@ fn proving(stack: &Stack) -> String {
         .engine
         .as_ref()
         .map_or_else(String::new, |engine| {
-            format!(
+            let mut text = format!(
                 "[prover]\nengine = \"{}\"\nkey_cache = \"{}\"\nscratch = \"{}\"\nworkers = 1\n",
                 engine.program.display(),
                 engine.key_cache.display(),
                 stack.file("proving").display()
-            )
+            );
+            if let Some(wrapper) = &engine.wrapper {
+                let _ = writeln!(text, "wrapper = \"{}\"", wrapper.display());
+            }
+            text
         })
 }
 

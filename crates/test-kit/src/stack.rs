@@ -41,6 +41,8 @@ pub struct Options {
 pub struct Engine {
     /// The program `cloister-prover-engine`.
     pub program: PathBuf,
+    /// The program `cloister-wrapper`; without it Ethereum checks no proofs.
+    pub wrapper: Option<PathBuf>,
     /// Folder for its keys, which take minutes to make.
     pub key_cache: PathBuf,
 }

@@ -4,6 +4,7 @@
 //! main ──► start (Postgres, Ethereum, provider, services, contracts)
 //!     └──► story (log in, transact, be refused, oversee, anchor, disclose, verify)
 //!     └──► proving (the batch becomes one STARK, behind the story; verify it)
+//!     └──► ethereum (its wrap is checked on Ethereum: proved, final)
 //!     └──► report (progress on the terminal, summary.json)
 //! ```
 
@@ -15,6 +16,7 @@ use clap::Parser;
 use cloister_test_kit::stack::{Options, Stack};
 use cloister_test_kit::tools;
 
+mod ethereum;
 mod proving;
 mod report;
 mod start;
@@ -33,7 +35,8 @@ struct Arguments {
     /// Where to write the summary
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// A file that will hold the path of the proof engine once it is built, or why it could not be
+    /// A file that will hold the paths of the proof engine and the wrapper, a line each, once they
+    /// are built, or why they could not be
     #[arg(long, value_name = "FILE")]
     engine: PathBuf,
     /// Where the engine keeps its keys

@@ -1,5 +1,5 @@
-//! The batch becomes one STARK. That takes minutes, so it goes on behind the story; only here it is
-//! waited for.
+//! The batch becomes one STARK, and its wrap is checked on Ethereum. That takes minutes, so it goes on
+//! behind the story; only here it is waited for.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,21 @@ use cloister_test_kit::client::Client;
 use cloister_test_kit::stack::{Engine, Stack};
 use serde_json::{Value, json};
 
+use crate::ethereum;
 use crate::report::Report;
 use crate::story::text;
 
-/// Longest wait for the engine to be built: it is compiled with optimisation.
+/// Longest wait for what proves to be built: it is compiled with optimisation.
 const BUILD_LIMIT: Duration = Duration::from_hours(1);
 /// Longest wait for the proof, on two processors.
 const PROOF_LIMIT: Duration = Duration::from_hours(2);
 /// How often the gateway is asked how far the proof is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Where the engine will be, and where it keeps its keys.
+/// Where the programs that prove will be, and where they keep their keys.
 #[derive(Debug)]
 pub(crate) struct Proving {
-    /// Holds the engine's path once it is built, or `error: …`.
+    /// Holds the engine's path and the wrapper's, a line each, once they are built, or `error: …`.
     marker: PathBuf,
     key_cache: PathBuf,
 }
@@ -43,20 +44,24 @@ impl Proving {
         let Ok(text) = std::fs::read_to_string(&self.marker) else {
             return Ok(None);
         };
-        // Written last; a path without its line end is half a path.
-        let Some(program) = text.strip_suffix('\n') else {
+        // Written last; without its line end it is half written.
+        let Some(text) = text.strip_suffix('\n') else {
             return Ok(None);
         };
-        if let Some(reason) = program.strip_prefix("error: ") {
-            bail!("the proof engine could not be built: {reason}");
+        if let Some(reason) = text.strip_prefix("error: ") {
+            bail!("what proves could not be built: {reason}");
         }
+        let Some((program, wrapper)) = text.split_once('\n') else {
+            return Ok(None);
+        };
         Ok(Some(Engine {
             program: PathBuf::from(program),
+            wrapper: Some(PathBuf::from(wrapper)),
             key_cache: self.key_cache.clone(),
         }))
     }
 
-    /// Waits for the proof of `batch`, takes it out and verifies it.
+    /// Waits for the proof of `batch`, takes it out and verifies it; then for Ethereum to check it.
     pub(crate) async fn play(
         &self,
         stack: &mut Stack,
@@ -65,7 +70,7 @@ impl Proving {
     ) -> anyhow::Result<()> {
         if stack.options.engine.is_none() {
             let engine = report
-                .step("the proof engine is built", self.wait_built())
+                .step("what proves is built", self.wait_built())
                 .await?;
             report
                 .step("the prover takes it", stack.start_proving(engine))
@@ -103,7 +108,15 @@ impl Proving {
                 "the same proof for another header is refused",
                 refuse(&officer, &file, &hash),
             )
-            .await
+            .await?;
+        let proof = report
+            .step(
+                "the proof is wrapped: it tells nothing but the batch's hash",
+                wait_for(&operator, batch, |proof| proof["wrap"] == "done"),
+            )
+            .await?;
+        report.set_proof(proof);
+        ethereum::play(stack, report, &operator, batch).await
     }
 
     async fn wait_built(&self) -> anyhow::Result<Engine> {
@@ -114,7 +127,7 @@ impl Proving {
             }
             ensure!(
                 begun.elapsed() < BUILD_LIMIT,
-                "the proof engine is not built yet"
+                "what proves is not built yet"
             );
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -138,7 +151,8 @@ async fn wait_for(
         }
         let state = proof["state"].as_str().unwrap_or("unknown");
         ensure!(
-            !["stuck", "rejected", "discarded"].contains(&state),
+            !["stuck", "rejected", "discarded"].contains(&state)
+                && !["stuck", "discarded"].contains(&proof["wrap"].as_str().unwrap_or_default()),
             "proving ended as {state}: {proof}"
         );
         let now = progress(&proof);

@@ -23,6 +23,8 @@ pub(crate) struct L1Transaction {
     pub(crate) hash: String,
     /// Gas used.
     pub(crate) gas: u64,
+    /// Bytes of its call.
+    pub(crate) calldata_bytes: usize,
 }
 
 /// How far the demo's batch came.
@@ -34,6 +36,12 @@ pub(crate) struct Batch {
     pub(crate) state: String,
     /// Transactions that committed it.
     pub(crate) commit_transactions: Vec<L1Transaction>,
+    /// Transactions in which its proof was checked, in order.
+    pub(crate) prove_transactions: Vec<L1Transaction>,
+    /// Gas of those, together.
+    pub(crate) prove_gas: u64,
+    /// Bytes of their calls, together.
+    pub(crate) prove_calldata_bytes: usize,
 }
 
 /// All that happened; its fields are the stable fields of `summary.json`.
@@ -75,6 +83,22 @@ impl Report {
         self.batch = Some(batch);
     }
 
+    /// Records that the batch is in another state.
+    pub(crate) fn set_state(&mut self, state: &str) {
+        if let Some(batch) = &mut self.batch {
+            state.clone_into(&mut batch.state);
+        }
+    }
+
+    /// Records the transactions in which the proof was checked.
+    pub(crate) fn set_prove_transactions(&mut self, transactions: Vec<L1Transaction>) {
+        if let Some(batch) = &mut self.batch {
+            batch.prove_gas = transactions.iter().map(|it| it.gas).sum();
+            batch.prove_calldata_bytes = transactions.iter().map(|it| it.calldata_bytes).sum();
+            batch.prove_transactions = transactions;
+        }
+    }
+
     /// Records what the proof took, as the gateway tells it.
     pub(crate) fn set_proof(&mut self, proof: Value) {
         self.proof = Some(proof);
@@ -114,6 +138,14 @@ impl Report {
             text += ".\n";
             if batch.state == "committed" {
                 text += "Committed is not proved: Ethereum holds its root but has not checked a proof.\n";
+            } else if !batch.prove_transactions.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "Ethereum checked its proof in {} transactions: {} gas, {} bytes.",
+                    batch.prove_transactions.len(),
+                    batch.prove_gas,
+                    batch.prove_calldata_bytes,
+                );
             }
             text += &self.proof.as_ref().map(proof_in_words).unwrap_or_default();
         }
@@ -126,11 +158,14 @@ impl Report {
 fn proof_in_words(proof: &Value) -> String {
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     let mut text = format!(
-        "Its proof: {} instructions in {} segments, {} bytes, verified in {} ms.\n",
+        "Its proof: {} instructions in {} segments, {} bytes, verified in {} ms; its wrap: {} bytes, \
+         verified in {} ms.\n",
         count(&proof["instructions"]),
         count(&proof["segmentsTotal"]),
         count(&proof["proofBytes"]),
         count(&proof["verifyWallMs"]),
+        count(&proof["wrapBytes"]),
+        count(&proof["wrapVerifyWallMs"]),
     );
     for stage in proof["usage"].as_array().into_iter().flatten() {
         let _ = writeln!(

@@ -266,15 +266,15 @@ async fn spr_10_commits_go_on_while_the_verifier_is_frozen() -> anyhow::Result<(
 
 #[tokio::test]
 async fn spr_10_commits_go_on_while_the_node_takes_no_long_questions() -> anyhow::Result<()> {
-    let mut world = wraps::started("").await?;
+    let mut world = wrap_world::started("").await?;
     world.proxy.too_long(|question| question.len() > 18_000);
-    wraps::seal(&mut world).await?;
+    wrap_world::seal(&mut world).await?;
     world
         .until_stalled("the Ethereum node does not answer: HTTP status 413")
         .await?;
-    wraps::seal(&mut world).await?;
+    wrap_world::seal(&mut world).await?;
     world.proxy.too_long(|_| false);
-    wraps::until(&mut world, 2, BatchState::Proved).await?;
+    wrap_world::until(&mut world, 2, BatchState::Proved).await?;
     world.until_moving().await
 }
 

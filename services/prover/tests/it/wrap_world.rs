@@ -40,7 +40,7 @@ pub(crate) async fn wrap(batch_hash: B256, number: u32) -> anyhow::Result<Vec<u8
         let wrap = kept.entry((batch_hash, number)).or_insert_with(|| {
             let prover = &sample::world().prover;
             let traces = sample::traces_of(&statement(batch_hash), number);
-            prover.prove(&prover.tables(&traces).unwrap()).unwrap()
+            prover.prove(prover.tables(&traces).unwrap()).unwrap()
         });
         wrap.clone()
     };
@@ -187,11 +187,17 @@ pub(crate) async fn add_verifier(world: &World, version: u32) -> anyhow::Result<
         .anvil
         .rpc("anvil_impersonateAccount", json!([timelock]));
     impersonate.await?;
+    let deployed = world
+        .anvil
+        .rpc("eth_getCode", json!([verifier, "latest"]))
+        .await?;
+    let deployed = deployed.as_str().context("code")?;
     let words = [
         U256::from(version),
         U256::from_be_slice(verifier.as_slice()),
+        keccak256(hex::decode(deployed)?).into(),
     ];
-    let add = call("addVerifier(uint32,address)", &words);
+    let add = call("addVerifier(uint32,address,bytes32)", &words);
     send(world, timelock, Some(router), add).await?;
     Ok(())
 }
@@ -236,8 +242,8 @@ pub(crate) async fn give(world: &mut World, batch: u64, wrap: &[u8]) -> anyhow::
          chunk as (insert into artefact_chunk (artefact, number, data) \
             select id, 0, $4 from stored) \
          insert into proving (batch, state, execution, instructions, segments, program, machine, \
-            image, proof, verify_wall_ms, verified_at, wrap) \
-         select $1, 'verified', 'equal', 1, 1, $5, $5, $6, id, 1, now(), id from stored \
+            image, proof, verify_wall_ms, verified_at, wrap, wrapped_at, wrap_verify_wall_ms) \
+         select $1, 'verified', 'equal', 1, 1, $5, $5, $6, id, 1, now(), id, now(), 1 from stored \
          on conflict (batch) do update set wrap = excluded.wrap",
     )
     .bind(i64::try_from(batch)?)
