@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use p3_field::PrimeCharacteristicRing;
+use p3_matrix::Matrix;
 
 use crate::{
-    circuit::{Air, Circuit, Node},
+    circuit::{Air, Circuit, Interaction, Node, NodeIndex, Table},
     config::Val,
     trace::TableTrace,
 };
@@ -57,12 +58,8 @@ pub fn check(circuit: &Circuit, traces: &[TableTrace]) -> Report {
     let mut report = Report::default();
     let mut balance = Balance::new();
     for (table, trace) in circuit.tables.iter().zip(traces) {
-        let (mut column, mut public) = (0, 0);
-        for air in &table.airs {
-            let at = Position { column, public };
+        for (air, at) in table.airs.iter().zip(positions(table)) {
             check_air(air, trace, at, &mut report, &mut balance);
-            column += air.width as usize;
-            public += air.public_values.count();
         }
     }
     // The order does not matter: what is counted adds up.
@@ -81,10 +78,28 @@ pub fn check(circuit: &Circuit, traces: &[TableTrace]) -> Report {
 }
 
 /// Where an AIR stands in its table.
-#[derive(Clone, Copy)]
-struct Position {
-    column: usize,
-    public: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Its first column.
+    pub column: usize,
+    /// Its first public value.
+    pub public: usize,
+}
+
+/// Where each AIR of a table stands.
+#[must_use]
+pub fn positions(table: &Table) -> Vec<Position> {
+    let mut at = Position {
+        column: 0,
+        public: 0,
+    };
+    let airs = table.airs.iter().map(|air| {
+        let position = at;
+        at.column += air.width as usize;
+        at.public += air.public_values.count();
+        position
+    });
+    airs.collect()
 }
 
 /// Checks one AIR.
@@ -95,25 +110,12 @@ fn check_air(
     report: &mut Report,
     balance: &mut Balance,
 ) {
-    let width = trace.matrix.width;
-    let rows: Vec<&[Val]> = trace.matrix.values.chunks_exact(width).collect();
-    let mut values = Vec::with_capacity(air.nodes.len());
-    for (number, row) in rows.iter().enumerate() {
-        let next = rows.get(number + 1).or_else(|| rows.first());
-        let window = Row {
-            local: row.get(at.column..).unwrap_or_default(),
-            next: next
-                .and_then(|row| row.get(at.column..))
-                .unwrap_or_default(),
-            public: trace.public_values.get(at.public..).unwrap_or_default(),
-            first: number == 0,
-            last: number + 1 == rows.len(),
-        };
-        window.evaluate(&air.nodes, &mut values);
-        let value = |index: &u32| values.get(*index as usize).copied().unwrap_or_default();
-        for (place, constraint) in air.constraints.iter().enumerate() {
+    let mut row = AirRow::new(air);
+    for number in 0..trace.matrix.height() {
+        row.compute(trace, at, number);
+        for (place, value) in row.constraints().enumerate() {
             report.constraints += 1;
-            if value(constraint) != Val::ZERO && report.faults.len() < LISTED {
+            if value != Val::ZERO && report.faults.len() < LISTED {
                 report.faults.push(Fault::Constraint {
                     air: air.name.clone(),
                     constraint: place,
@@ -121,19 +123,77 @@ fn check_air(
                 });
             }
         }
-        for interaction in &air.interactions {
-            let count = value(&interaction.count);
-            if count != Val::ZERO {
-                report.messages += 1;
-                let message = interaction.fields.iter().map(value).collect();
-                *balance.entry((interaction.bus, message)).or_default() += count;
-            }
+        for (interaction, count) in row.messages() {
+            report.messages += 1;
+            let message = row.fields(interaction);
+            *balance.entry((interaction.bus, message)).or_default() += count;
         }
     }
 }
 
-/// What a row's constraints see.
-struct Row<'a> {
+/// One row of one AIR, computed: what its constraints and messages see.
+#[derive(Clone, Debug)]
+pub struct AirRow<'a> {
+    air: &'a Air,
+    /// All nodes.
+    values: Vec<Val>,
+}
+
+impl<'a> AirRow<'a> {
+    /// Nothing is computed yet.
+    #[must_use]
+    pub fn new(air: &'a Air) -> Self {
+        Self {
+            air,
+            values: Vec::with_capacity(air.nodes.len()),
+        }
+    }
+
+    /// Computes row `number`; the row after the last is the first.
+    pub fn compute(&mut self, trace: &TableTrace, at: Position, number: usize) {
+        let (width, height) = (trace.matrix.width, trace.matrix.height());
+        let cells = |row: usize| {
+            let cells = trace.matrix.values.get(row * width..).unwrap_or_default();
+            cells.get(at.column..width).unwrap_or_default()
+        };
+        let last = number + 1 == height;
+        let window = Window {
+            local: cells(number),
+            next: cells(if last { 0 } else { number + 1 }),
+            public: trace.public_values.get(at.public..).unwrap_or_default(),
+            first: number == 0,
+            last,
+        };
+        window.evaluate(&self.air.nodes, &mut self.values);
+    }
+
+    /// A node's value.
+    pub fn value(&self, node: NodeIndex) -> Val {
+        self.values.get(node as usize).copied().unwrap_or_default()
+    }
+
+    /// The value of each constraint, in the AIR's order; zero where it holds.
+    pub fn constraints(&self) -> impl Iterator<Item = Val> {
+        self.air.constraints.iter().map(|node| self.value(*node))
+    }
+
+    /// The messages of this row with their counts, those with count 0 left out.
+    pub fn messages(&self) -> impl Iterator<Item = (&'a Interaction, Val)> {
+        let all = self.air.interactions.iter();
+        all.map(|interaction| (interaction, self.value(interaction.count)))
+            .filter(|(_, count)| *count != Val::ZERO)
+    }
+
+    /// What a message says.
+    #[must_use]
+    pub fn fields(&self, interaction: &Interaction) -> Vec<Val> {
+        let fields = interaction.fields.iter();
+        fields.map(|node| self.value(*node)).collect()
+    }
+}
+
+/// What a row's nodes read.
+struct Window<'a> {
     local: &'a [Val],
     next: &'a [Val],
     public: &'a [Val],
@@ -141,7 +201,7 @@ struct Row<'a> {
     last: bool,
 }
 
-impl Row<'_> {
+impl Window<'_> {
     /// Computes all nodes.
     fn evaluate(&self, nodes: &[Node], values: &mut Vec<Val>) {
         values.clear();
