@@ -183,6 +183,10 @@ impl Circuit {
             require(*length > above, BadCircuit::Lengths)?;
             above = *length;
         }
+        let parameters = &self.parameters;
+        let vacuous =
+            parameters.queries == 0 || parameters.log_blowup == 0 || parameters.log_arity == 0;
+        require(!vacuous, BadCircuit::Vacuous)?;
         require(!self.tables.is_empty(), BadCircuit::Tables)?;
         for table in &self.tables {
             require(table.log_height <= 20, BadCircuit::Tables)?;
@@ -191,7 +195,26 @@ impl Circuit {
                 self.check_air(air)?;
             }
         }
-        Ok(())
+        require(self.counts() < MODULUS.into(), BadCircuit::Weights)?;
+        require(self.reads_the_statement(), BadCircuit::Statement)
+    }
+
+    /// Most that all counts add up to. Below the modulus they cannot wrap to nothing.
+    fn counts(&self) -> u128 {
+        let tables = self.tables.iter();
+        let weights = tables.flat_map(|table| {
+            let messages = table.airs.iter().flat_map(|air| &air.interactions);
+            messages.map(|message| u128::from(message.weight) << table.log_height)
+        });
+        weights.sum()
+    }
+
+    /// Whether some table reads the commitments, and some the revealed bytes. A circuit that does
+    /// not would prove every statement.
+    fn reads_the_statement(&self) -> bool {
+        let airs = || self.tables.iter().flat_map(|table| &table.airs);
+        airs().any(|air| air.public_values == PublicValues::Commitments)
+            && airs().any(|air| matches!(air.public_values, PublicValues::Bytes(1..)))
     }
 
     /// Whether a table has random rows enough that nothing that is opened says anything of the
@@ -248,9 +271,18 @@ pub enum BadCircuit {
     /// No tables, or one that is too high.
     #[error("no tables, or one of more than 2^20 rows")]
     Tables,
+    /// No queries, no redundancy or no folding: nothing would be checked.
+    #[error("no queries, no blow-up or no folding: proofs would prove nothing")]
+    Vacuous,
     /// A table has too few rows, or columns too few masks, for a proof to say nothing else.
     #[error("too few rows or random columns to hide them")]
     Hiding,
+    /// Counts of messages can add up to the modulus, which is none.
+    #[error("weights of messages, times rows, add up to the modulus or more")]
+    Weights,
+    /// No table reads the commitments, or none the revealed bytes.
+    #[error("the circuit does not read the whole statement")]
+    Statement,
     /// A node reads what is not there, or a number is too large.
     #[error("a node is out of range")]
     Node,

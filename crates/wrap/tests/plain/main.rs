@@ -180,7 +180,14 @@ fn a_number_not_in_shortest_form_is_refused() {
 
 #[test]
 fn a_circuit_that_points_outside_itself_is_refused() {
-    let changes: [(Change, BadCircuit); 9] = [
+    let changes: [(Change, BadCircuit); 13] = [
+        (|c| c.parameters.queries = 0, BadCircuit::Vacuous),
+        (|c| c.parameters.random_columns = 4, BadCircuit::Hiding),
+        (
+            |c| c.tables[0].airs[0].interactions[0].weight = MODULUS / 512,
+            BadCircuit::Weights,
+        ),
+        (|c| c.tables[1].airs.clear(), BadCircuit::Statement),
         (|c| c.message_lengths = vec![4, 4], BadCircuit::Lengths),
         (|c| c.tables.clear(), BadCircuit::Tables),
         (|c| c.tables[0].log_height = 21, BadCircuit::Tables),
@@ -249,7 +256,11 @@ fn merging_pins_what_is_lower_than_its_table_and_adds_masks() {
     };
     let places = [place(3, 9), place(15, 15), place(9, 9)];
 
-    let circuit = merge(vec![air(), air(), air()], &places, PARAMETERS, vec![4, 12]);
+    let bytes = Air {
+        public_values: PublicValues::Bytes(32),
+        ..air()
+    };
+    let circuit = merge(vec![air(), bytes, air()], &places, PARAMETERS, vec![4, 12]);
 
     circuit.check().unwrap();
     let names = |table: usize| -> Vec<(&str, u32)> {
