@@ -10,9 +10,9 @@ import {Transcript} from "../../src/wrap/Transcript.sol";
 import {Harness} from "./Harness.sol";
 import {WrapFixture} from "./WrapFixture.sol";
 
-/// @title A true proof with anything changed is refused, and for the right reason
+/// @title A true proof with anything changed is refused, and for the right reason; number by number
+/// and together with the verifiers in Rust in {WrapPairsTest}
 contract WrapMutationsTest is WrapFixture {
-    uint256 private constant P = 0x78000001;
     /// @dev Bytes of the sample's queries before the trees' siblings: rows, folds, salts.
     uint256 private constant ROWS = QUERIES * 2564;
 
@@ -111,29 +111,6 @@ contract WrapMutationsTest is WrapFixture {
         eq(ranged(context, bytes.concat(queries, hex"00")), Transcript.BadLength.selector);
     }
 
-    /// @dev Every number of every row, salt and fold.
-    function test_refuses_numbers_in_queries_that_are_not_canonical() external view {
-        bytes memory data = queries;
-        for (uint256 i = 0; i < ROWS; i += 4) {
-            addModulus(data, i);
-            eq(ranged(context, data), Extension.NotCanonical.selector);
-            subModulus(data, i);
-        }
-    }
-
-    /// @dev Every opened value, total and coefficient, and every witness of grinding.
-    function test_refuses_numbers_in_the_head_that_are_not_canonical() external view {
-        bytes memory data = head;
-        uint256[2][5] memory parts = numbers();
-        for (uint256 part = 0; part < parts.length; ++part) {
-            for (uint256 i = parts[part][0]; i < parts[part][1]; i += 4) {
-                addModulus(data, i);
-                eq(whole(publicBytes, data), Extension.NotCanonical.selector);
-                subModulus(data, i);
-            }
-        }
-    }
-
     /// @dev Proofs of false traces, true in all else: only the constraints tell.
     function test_refuses_constraints_that_do_not_hold() external {
         string[2] memory names = ["sample.false-low.head", "sample.false-high.head"];
@@ -162,40 +139,6 @@ contract WrapMutationsTest is WrapFixture {
         bytes memory data = head;
         data[132] ^= 0x01;
         eq(whole(publicBytes, data), Head.Unbalanced.selector);
-    }
-
-    /// @dev From and to of the head's numbers: the witness for the buses, totals, the witness for
-    /// the point with all opened values and the witness for their combination, the last
-    /// polynomial, the witness for the positions.
-    function numbers() private view returns (uint256[2][5] memory) {
-        uint256 length = head.length;
-        return [
-            [uint256(64), 68],
-            [uint256(132), 172],
-            [uint256(300), 10508],
-            [length - 24, length - 4],
-            [length - 4, length]
-        ];
-    }
-
-    function addModulus(bytes memory data, uint256 i) private pure {
-        number(data, i, number(data, i) + P);
-    }
-
-    function subModulus(bytes memory data, uint256 i) private pure {
-        number(data, i, number(data, i) - P);
-    }
-
-    function number(bytes memory data, uint256 i) private pure returns (uint256 value) {
-        for (uint256 j = 0; j < 4; ++j) {
-            value |= uint256(uint8(data[i + j])) << (8 * j);
-        }
-    }
-
-    function number(bytes memory data, uint256 i, uint256 value) private pure {
-        for (uint256 j = 0; j < 4; ++j) {
-            data[i + j] = bytes1(uint8(value >> (8 * j)));
-        }
     }
 
     /// @dev Refused with one of the verifier's own errors.

@@ -10,6 +10,7 @@ mod evm;
 mod fixture;
 mod forged;
 mod malformed;
+mod mutations;
 mod reference;
 mod sample;
 mod security;

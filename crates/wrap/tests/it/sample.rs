@@ -325,21 +325,25 @@ pub(crate) struct World {
     pub(crate) proof: Vec<u8>,
 }
 
-/// Made once for all tests.
-pub(crate) fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let prover = Prover::new(circuit(PARAMETERS), places()).unwrap();
+impl World {
+    pub(crate) fn new(parameters: Parameters) -> Self {
+        let prover = Prover::new(circuit(parameters), places()).unwrap();
         let verifier = Verifier::new(prover.key().clone()).unwrap();
         let tables = prover.tables(&traces(1)).unwrap();
         let proof = prover.prove(tables.clone()).unwrap();
-        World {
+        Self {
             prover,
             verifier,
             tables,
             proof,
         }
-    })
+    }
+}
+
+/// Made once for all tests.
+pub(crate) fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| World::new(PARAMETERS))
 }
 
 /// Column of an AIR in its table.

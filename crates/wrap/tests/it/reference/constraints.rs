@@ -9,7 +9,7 @@ use p3_field::{Field, PrimeCharacteristicRing};
 use serde_json::{Value, json};
 
 use super::{
-    Challenges, Val,
+    Challenges, Reason, Val, demand,
     encoding::{Proof, TableOpening},
     recombine, root, show, show_all,
 };
@@ -61,7 +61,6 @@ pub(crate) fn check(
             .each_ref()
             .map(|values| values.chunks(5).map(recombine).collect::<Vec<_>>());
         let [local, next] = &buses;
-        assert_eq!(local.len(), columns[number].len() + 1);
         for (column, fraction) in columns[number].iter().zip(&local[1..]) {
             let (offset, beta) = (offset(&offsets, column.length), challenges.lookup[1]);
             let (above, below) = fraction_of(table, &nodes, column, offset, beta);
@@ -76,7 +75,10 @@ pub(crate) fn check(
             sum * challenges.constraints + *constraint
         });
         let quotient = quotient(opening, challenges.point, log_height);
-        assert_eq!(combined, quotient * selectors.vanishing, "table {number}");
+        demand(
+            Reason::Constraints,
+            combined == quotient * selectors.vanishing,
+        );
         results.push(json!({
             "selectors": {
                 "first": show(&selectors.first),

@@ -1,8 +1,7 @@
 //! The bytes of a proof.
 
-use super::{Digest, Val, extension};
+use super::{Digest, Reason, Val, demand, extension, refuse};
 use cloister_wrap::config::Challenge;
-use p3_field::{Field, PrimeCharacteristicRing};
 
 /// What is opened of a tree: rows, salts and siblings.
 pub(crate) struct Opening<T> {
@@ -48,7 +47,9 @@ struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn byte(&mut self) -> u8 {
-        let (first, rest) = self.0.split_first().unwrap();
+        let Some((first, rest)) = self.0.split_first() else {
+            refuse(Reason::Length);
+        };
         self.0 = rest;
         *first
     }
@@ -58,23 +59,26 @@ impl Reader<'_> {
         loop {
             let byte = self.byte();
             value |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
             if byte < 0x80 {
+                demand(Reason::Length, byte != 0 || shift == 0);
                 return value;
             }
+            shift += 7;
+            demand(Reason::Length, shift < 32);
         }
     }
     fn some(&mut self) {
-        assert_eq!(self.byte(), 1);
+        demand(Reason::Length, self.byte() == 1);
     }
     fn none(&mut self) {
-        assert_eq!(self.byte(), 0);
+        demand(Reason::Length, self.byte() == 0);
     }
     /// A number in Montgomery form.
     fn value(&mut self) -> Val {
         let number = u32::from_le_bytes(std::array::from_fn(|_| self.byte()));
-        assert!(number < cloister_wrap::circuit::MODULUS);
-        Val::new(number) * Val::TWO.exp_u64(32).inverse()
+        demand(Reason::Range, number < cloister_wrap::circuit::MODULUS);
+        // The inverse of 2^32.
+        Val::new(number) * Val::new(943_718_400)
     }
     fn extension(&mut self) -> Challenge {
         extension(&std::array::from_fn(|_| self.value()))
@@ -128,7 +132,10 @@ impl Reader<'_> {
 
 /// Reads a proof.
 pub(crate) fn read(bytes: &[u8]) -> Proof {
-    let mut reader = Reader(bytes.strip_prefix(b"cloister-wrap-p1").unwrap());
+    let Some(bytes) = bytes.strip_prefix(b"cloister-wrap-p1") else {
+        refuse(Reason::Length);
+    };
+    let mut reader = Reader(bytes);
     let main = reader.digests();
     reader.some();
     let buses = reader.digests();
@@ -160,6 +167,6 @@ pub(crate) fn read(bytes: &[u8]) -> Proof {
         },
         point_witness: reader.value(),
     };
-    assert!(reader.0.is_empty());
+    demand(Reason::Length, reader.0.is_empty());
     proof
 }

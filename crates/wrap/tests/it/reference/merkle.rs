@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Digest, Val, transcript::keccak, wire};
+use super::{Digest, Reason, Val, demand, refuse, transcript::keccak, wire};
 
 /// The rows of one query with their salts, each with its matrix's height in levels.
 pub(crate) type Rows = Vec<(usize, Vec<Val>)>;
@@ -15,6 +15,13 @@ fn hash_rows(rows: &Rows, log_height: usize) -> Digest {
         .flat_map(|(_, row)| row.iter().flat_map(|value| wire(*value)))
         .collect();
     keccak(&bytes)
+}
+
+fn next<'a>(siblings: &mut impl Iterator<Item = &'a Digest>) -> Digest {
+    match siblings.next() {
+        Some(digest) => *digest,
+        None => refuse(Reason::Length),
+    }
 }
 
 /// Checks the openings of one tree: `positions` count leaves, a query's rows stand beside its
@@ -33,9 +40,8 @@ pub(crate) fn check(
     // Leaves in ascending order, each once. Queries of one leaf open the same rows.
     let mut members: BTreeMap<usize, &Rows> = BTreeMap::new();
     for (position, rows) in positions.iter().zip(rows) {
-        assert_eq!(heights(rows), shape);
         let known = members.entry(*position).or_insert(rows);
-        assert_eq!(*known, rows, "queries of one leaf");
+        demand(Reason::Commitment, *known == rows);
     }
     let mut nodes: Vec<(usize, Digest, Vec<&Rows>)> = members
         .into_iter()
@@ -54,9 +60,9 @@ pub(crate) fn check(
                 below.extend(others);
                 [digest, other]
             } else if position % 2 == 0 {
-                [digest, *siblings.next().unwrap()]
+                [digest, next(&mut siblings)]
             } else {
-                [*siblings.next().unwrap(), digest]
+                [next(&mut siblings), digest]
             };
             let mut digest = keccak(&pair.concat());
             hashes += 1;
@@ -64,7 +70,7 @@ pub(crate) fn check(
             if shape.contains(&level) {
                 let rows = hash_rows(below[0], level);
                 for other in &below {
-                    assert_eq!(hash_rows(other, level), rows, "rows under one node");
+                    demand(Reason::Commitment, hash_rows(other, level) == rows);
                 }
                 digest = keccak(&[digest, rows].concat());
                 hashes += 2;
@@ -73,9 +79,9 @@ pub(crate) fn check(
         }
         nodes = parents;
     }
-    assert!(siblings.next().is_none(), "siblings left over");
+    demand(Reason::Length, siblings.next().is_none());
     for (position, digest, _) in nodes {
-        assert_eq!(cap[position], digest, "root");
+        demand(Reason::Commitment, cap[position] == digest);
     }
     hashes
 }

@@ -7,7 +7,7 @@ use p3_field::{Field, PrimeCharacteristicRing};
 use serde_json::{Value, json};
 
 use super::{
-    Challenges, Digest, Val, coordinates,
+    Challenges, Digest, Reason, Val, coordinates, demand,
     encoding::Proof,
     merkle::{self, Rows},
     reverse, root, show, show_all,
@@ -73,9 +73,7 @@ pub(crate) fn rounds(parameters: &Parameters, proof: &Proof, point: Challenge) -
                 .into_iter()
                 .zip(masks)
                 .map(|((log_height, mut points), masks)| {
-                    assert_eq!(points.len(), masks.len());
                     for ((_, values), mask) in points.iter_mut().zip(masks) {
-                        assert_eq!(mask.len(), parameters.random_columns as usize);
                         values.extend(mask);
                     }
                     Matrix { log_height, points }
@@ -87,7 +85,6 @@ pub(crate) fn rounds(parameters: &Parameters, proof: &Proof, point: Challenge) -
 
 /// Checks all queries.
 pub(crate) fn check(
-    parameters: &Parameters,
     proof: &Proof,
     rounds: &[Round],
     challenges: &Challenges,
@@ -99,21 +96,6 @@ pub(crate) fn check(
         .map(|matrix| matrix.log_height)
         .max()
         .unwrap();
-    let mut hashes = Vec::new();
-    for (round, opening) in rounds.iter().zip(&proof.inputs) {
-        let rows: Vec<Rows> = opening
-            .rows
-            .iter()
-            .zip(&opening.salts)
-            .map(|(rows, salts)| salted(round, rows, salts))
-            .collect();
-        hashes.push(merkle::check(
-            &round.commitment,
-            &challenges.positions,
-            &rows,
-            &opening.siblings,
-        ));
-    }
     let mut folded_rows: Vec<Vec<(usize, Rows)>> = schedule.iter().map(|_| Vec::new()).collect();
     let queries: Vec<Value> = (0..challenges.positions.len())
         .map(|query| {
@@ -136,6 +118,19 @@ pub(crate) fn check(
             })
         })
         .collect();
+    let mut hashes = Vec::new();
+    for (round, opening) in rounds.iter().zip(&proof.inputs) {
+        let queries = opening.rows.iter().zip(&opening.salts);
+        let rows: Vec<Rows> = queries
+            .map(|(rows, salts)| salted(round, rows, salts))
+            .collect();
+        hashes.push(merkle::check(
+            &round.commitment,
+            &challenges.positions,
+            &rows,
+            &opening.siblings,
+        ));
+    }
     for (number, rows) in folded_rows.into_iter().enumerate() {
         let (positions, rows): (Vec<usize>, Vec<Rows>) = rows.into_iter().unzip();
         let siblings = &proof.folds[number].siblings;
@@ -146,21 +141,14 @@ pub(crate) fn check(
             siblings,
         ));
     }
-    let _ = parameters;
     json!({ "queries": queries, "hashes_by_tree": hashes })
 }
 
 /// Rows as they are hashed: each with its salt.
 fn salted(round: &Round, rows: &[Vec<Val>], salts: &[Vec<Val>]) -> Rows {
-    assert_eq!(rows.len(), round.matrices.len());
-    assert_eq!(salts.len(), round.matrices.len());
     let matrices = round.matrices.iter().zip(rows.iter().zip(salts));
     matrices
-        .map(|(matrix, (row, salt))| {
-            assert_eq!(row.len(), matrix.points[0].1.len());
-            assert_eq!(salt.len(), 4);
-            (matrix.log_height, [row.as_slice(), salt].concat())
-        })
+        .map(|(matrix, (row, salt))| (matrix.log_height, [row.as_slice(), salt].concat()))
         .collect()
 }
 
@@ -184,6 +172,7 @@ fn reduce(
                 .entry(log_height)
                 .or_insert((Challenge::ZERO, Challenge::ONE));
             for (point, values) in &matrix.points {
+                demand(Reason::Position, *point != x);
                 let inverse = (*point - x).inverse();
                 for (claimed, opened) in values.iter().zip(row) {
                     *sum += *power * (*claimed - Challenge::from(*opened)) * inverse;
@@ -212,16 +201,11 @@ fn fold(
     for (number, step) in schedule.iter().enumerate() {
         let opening = &proof.folds[number];
         let mut row = opening.rows[query][0].clone();
-        assert_eq!(row.len(), (1 << step) - 1);
         row.insert(position % (1 << step), value);
         position >>= step;
         level -= step;
         let mut flat: Vec<Val> = row.iter().flat_map(coordinates).copied().collect();
-        let [salt] = opening.salts[query].as_slice() else {
-            panic!("one matrix");
-        };
-        assert_eq!(salt.len(), 4);
-        flat.extend(salt);
+        flat.extend(&opening.salts[query][0]);
         rows[number].push((position, vec![(level, flat)]));
         let beta = challenges.folds[number];
         let folded = fold_row(&row, beta, position, level, *step);
@@ -241,7 +225,7 @@ fn fold(
         .last
         .iter()
         .rfold(Challenge::ZERO, |sum, coefficient| sum * x + *coefficient);
-    assert_eq!(last, value, "last polynomial");
+    demand(Reason::Fold, last == value);
     shown
 }
 
