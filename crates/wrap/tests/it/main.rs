@@ -6,8 +6,11 @@
     reason = "tests"
 )]
 
+mod deletion;
 mod evm;
 mod fixture;
+#[path = "../common/forge.rs"]
+mod forge;
 mod forged;
 mod malformed;
 mod mutations;
