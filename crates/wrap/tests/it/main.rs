@@ -12,6 +12,7 @@ mod fixture;
 #[path = "../common/forge.rs"]
 mod forge;
 mod forged;
+mod lessons;
 mod malformed;
 mod mutations;
 mod reference;
