@@ -12,6 +12,7 @@ mod fixture;
 #[path = "../common/forge.rs"]
 mod forge;
 mod forged;
+mod hiding;
 mod lessons;
 mod malformed;
 mod mutations;
