@@ -296,18 +296,26 @@ impl<'a> Forger<'a> {
         2 * self.faults.len() + self.open.len()
     }
 
-    /// Whether the changes break what was dropped. A message is missed if its bus is open with it.
+    /// Whether the changes break what was dropped.
     fn breaks(&mut self, part: Part) -> bool {
         let Part::Constraint(seat, place) = part else {
-            return self.holds_not_with(part);
+            return self.is_missed(part);
         };
-        let rows = 0..self.tables[seat.table].matrix.height();
-        rows.into_iter()
-            .any(|row| self.row(seat, row).constraints().nth(place) != Some(Val::ZERO))
+        let mut rows = self.touched(seat).into_iter();
+        rows.any(|row| self.row(seat, row).constraints().nth(place) != Some(Val::ZERO))
     }
 
-    /// Whether all messages together do not cancel out.
-    fn holds_not_with(&mut self, part: Part) -> bool {
+    /// Rows of an AIR that see changed cells.
+    fn touched(&self, seat: Seat) -> BTreeSet<usize> {
+        let height = self.tables[seat.table].matrix.height();
+        let cells = self.before.keys().filter(|cell| cell.seat == seat);
+        cells
+            .flat_map(|cell| [cell.row, (cell.row + height - 1) % height])
+            .collect()
+    }
+
+    /// Whether messages do not cancel out with those that were dropped, as they do without.
+    fn is_missed(&mut self, part: Part) -> bool {
         self.dropped = None;
         let mut dropped = Vec::new();
         for seat in seats(self.circuit) {
@@ -537,12 +545,9 @@ impl<'a> Forger<'a> {
     fn rows_that_say(&self, seat: Seat, place: usize, bus: u32, wanted: &[u32]) -> BTreeSet<usize> {
         let known = self.index.get(&hashed(bus, wanted)).into_iter().flatten();
         let known = known.filter(|(of, at, _)| (*of, *at) == (seat, place));
-        let height = self.tables[seat.table].matrix.height();
-        let changed = self.before.keys().filter(|cell| cell.seat == seat);
-        changed
-            .flat_map(|cell| [cell.row, (cell.row + height - 1) % height])
-            .chain(known.map(|(_, _, row)| *row))
-            .collect()
+        let mut rows = self.touched(seat);
+        rows.extend(known.map(|(_, _, row)| *row));
+        rows
     }
 
     /// Rows that say what is open could say it another number of times, or not at all, or say what

@@ -14,11 +14,15 @@ use std::{fs, path::PathBuf};
 
 use cloister_wrap::{
     circuit::{MODULUS, Parameters},
+    config::Challenge,
     evm::{calldata, image, replay},
     key::VerifyingKey,
+    proof::{decode, encode},
     statement::Statement,
     verify::{Refusal, Verifier},
 };
+
+use p3_field::PrimeCharacteristicRing;
 
 use crate::{
     reference::{self, Reason},
@@ -232,7 +236,7 @@ fn every_number_and_digest_is_refused_for_the_listed_reason() {
     }
 }
 
-/// SWR-3: each list with its last item left out, and with it twice.
+/// SWR-3: each list without any item, with its last item left out, and with it twice.
 #[test]
 fn every_list_of_another_length_is_refused_as_such() {
     let frozen = Frozen::read();
@@ -245,7 +249,8 @@ fn every_list_of_another_length_is_refused_as_such() {
         let (items, last) = (part(list.first, list.last), part(list.last, list.end));
         let fewer = [before, &leb(list.length - 1), items, after].concat();
         let longer = [before, &leb(list.length + 1), items, last, last, after].concat();
-        for bytes in [fewer, longer] {
+        let none = [before, &leb(0), after].concat();
+        for bytes in [none, fewer, longer] {
             let refusal = frozen.verifier.verify(&statement(), &bytes).unwrap_err();
             let fits = match &refusal {
                 // Commitments of three digests, for example, have no encoding.
@@ -257,6 +262,41 @@ fn every_list_of_another_length_is_refused_as_such() {
             assert_eq!(frozen.reference(&bytes), Reason::Length, "byte {}", list.at);
         }
     }
+}
+
+/// SWR-1: heights are the key's, whatever the proof says.
+#[test]
+fn every_other_height_is_refused() {
+    let frozen = Frozen::read();
+    let heights = Layout::of(&frozen.proof).heights;
+    assert_eq!(
+        &frozen.proof[heights.first..heights.end],
+        [8, 11],
+        "the sample's, with random rows between"
+    );
+
+    for place in heights.first..heights.end {
+        for height in (0..0x80).filter(|height| *height != frozen.proof[place]) {
+            let mut bytes = frozen.proof.clone();
+            bytes[place] = height;
+            assert_eq!(frozen.refusal(&bytes), Reason::Length, "{height}");
+            assert_eq!(frozen.reference(&bytes), Reason::Length, "{height}");
+        }
+    }
+}
+
+/// Totals that still cancel out are held by each table's own constraints.
+#[test]
+fn totals_cannot_move_from_one_table_to_the_other() {
+    let frozen = Frozen::read();
+    let mut proof = decode(&frozen.proof).unwrap();
+    for (table, change) in [Challenge::ONE, Challenge::NEG_ONE].into_iter().enumerate() {
+        proof.lookup_terminals[table].as_mut().unwrap().0 += change;
+    }
+    let bytes = encode(&proof).unwrap();
+
+    assert_eq!(frozen.reference(&bytes), Reason::Constraints);
+    assert!(frozen.verifier.verify(&statement(), &bytes).is_err());
 }
 
 /// A length as it is written.

@@ -1,6 +1,12 @@
 //! What is true is accepted, and nothing else.
 
-use cloister_wrap::{check::check, verify::Refusal};
+use std::mem::swap;
+
+use cloister_wrap::{
+    check::check,
+    proof::{Inner, decode, encode},
+    verify::Refusal,
+};
 
 use crate::sample::{PARAMETERS, circuit, places, statement, traces, world};
 
@@ -93,5 +99,55 @@ fn a_trace_of_another_height_is_not_taken() {
         let half = trace.values.len() / 2;
         trace.values.truncate(half);
         assert!(world.prover.tables(&short).is_err(), "{air}");
+    }
+}
+
+/// Exchanges a part of two proofs.
+type Exchange = fn(&mut Inner, &mut Inner);
+
+/// A part of a proof, and how two proofs exchange it.
+macro_rules! part {
+    ($($place:tt)+) => {
+        (stringify!($($place)+), |one, two| {
+            swap(&mut one.$($place)+, &mut two.$($place)+);
+        })
+    };
+}
+
+/// SWR-3: of two true proofs of one statement, no part of one holds in the other.
+#[test]
+fn parts_of_two_true_proofs_make_no_third() {
+    let world = world();
+    let other = world.prover.prove(&world.tables).unwrap();
+    let parts: [(&str, Exchange); 16] = [
+        part!(commitments.main),
+        part!(commitments.permutation),
+        part!(commitments.quotient_chunks),
+        part!(commitments.random),
+        part!(commitments),
+        part!(lookup_terminals),
+        part!(opened_values),
+        part!(opened_values.instances[0]),
+        part!(opening_proof.0),
+        part!(opening_proof.1),
+        part!(opening_proof.1.commit_phase_commits),
+        part!(opening_proof.1.final_poly),
+        part!(opening_proof.1.input_openings),
+        part!(opening_proof.1.input_openings[1]),
+        part!(opening_proof.1.commit_phase_openings),
+        part!(opening_proof),
+    ];
+
+    for (name, exchange) in parts {
+        let [mut one, mut two] = [&world.proof, &other].map(|bytes| decode(bytes).unwrap());
+        exchange(&mut one, &mut two);
+        for mixed in [one, two] {
+            let bytes = encode(&mixed).unwrap();
+            let verdict = world.verifier.verify(&statement(), &bytes);
+            assert!(
+                matches!(verdict, Err(Refusal::NotProved(_) | Refusal::Shape(_))),
+                "{name}: {verdict:?}"
+            );
+        }
     }
 }

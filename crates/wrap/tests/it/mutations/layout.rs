@@ -73,6 +73,8 @@ pub(crate) struct Layout {
     last: List,
     query_witness: Run,
     totals: Vec<Run>,
+    /// The tables' heights, a byte each.
+    pub(crate) heights: List,
     lookup_witness: Run,
     point_witness: Run,
     /// Every list, those of lists too.
@@ -204,9 +206,8 @@ impl Layout {
                 walk.skip(1);
                 walk.skip(EXTENSION)
             }),
+            heights: walk.flat(1),
             lookup_witness: {
-                // The heights, a byte each.
-                walk.flat(1);
                 walk.skip(1);
                 walk.skip(NUMBER)
             },
