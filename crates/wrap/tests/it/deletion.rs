@@ -108,12 +108,21 @@ fn without_any_one_part_something_false_passes() {
     assert_eq!(found.len() + missing.len(), 92);
 }
 
+/// Whether a part is a mask's: the prover draws masks itself, over whatever a forger puts there, so
+/// only the checker can tell.
+fn is_masked(circuit: &Circuit, part: Part) -> bool {
+    name(circuit, part).0 == "Mask"
+}
+
 /// One of each kind in each AIR, and every bus.
 #[test]
 fn the_verifier_accepts_what_passes_without_a_part() {
     let circuit = circuit(PARAMETERS);
     let mut chosen = BTreeMap::new();
     for (part, changes) in search(&circuit).0 {
+        if is_masked(&circuit, part) {
+            continue;
+        }
         let key = match part {
             Part::Constraint(seat, _) => (0, seat.table, seat.air),
             Part::Message(seat, _) => (1, seat.table, seat.air),
@@ -122,7 +131,7 @@ fn the_verifier_accepts_what_passes_without_a_part() {
         chosen.entry(key).or_insert((part, changes));
     }
 
-    assert_eq!(chosen.len(), 16);
+    assert_eq!(chosen.len(), 14);
     for (part, changes) in chosen.values() {
         passes_without(&circuit, *part, changes);
     }
@@ -134,6 +143,8 @@ fn the_verifier_accepts_whatever_passes_without_a_part() {
     let circuit = circuit(PARAMETERS);
 
     for (part, changes) in search(&circuit).0 {
-        passes_without(&circuit, part, &changes);
+        if !is_masked(&circuit, part) {
+            passes_without(&circuit, part, &changes);
+        }
     }
 }

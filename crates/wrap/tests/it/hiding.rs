@@ -202,7 +202,7 @@ fn proofs_of_two_secrets_cannot_be_told_apart() {
     let mut sets: [Vec<Opened>; 2] = Default::default();
     for (number, tables) in secrets.iter().enumerate() {
         for _ in 0..PROOFS {
-            let bytes = world.prover.prove(tables).unwrap();
+            let bytes = world.prover.prove(tables.clone()).unwrap();
             let replay = replay::replay(&world.verifier, &statement(), &bytes).unwrap();
             let mut values = opened(&replay.proof);
             let predicted = unmasked(&secrets[0], replay.zeta);
@@ -269,7 +269,7 @@ fn proof_without_chance(tables: &[TableTrace]) -> Vec<u8> {
 #[test]
 fn two_proofs_of_the_same_traces_share_nothing() {
     let world = world();
-    let again = world.prover.prove(&world.tables).unwrap();
+    let again = world.prover.prove(world.tables.clone()).unwrap();
     // Rows, salts and elements as a whole: single numbers meet by chance.
     let [one, other] = [&world.proof, &again].map(|bytes| {
         let proof = decode(bytes).unwrap();

@@ -45,7 +45,7 @@ fn one_query_less_is_not_enough() {
 #[test]
 fn less_grinding_is_not_enough() {
     let less = Parameters {
-        query_pow_bits: PARAMETERS.query_pow_bits - 2,
+        query_pow_bits: PARAMETERS.query_pow_bits - 3,
         ..PARAMETERS
     };
 

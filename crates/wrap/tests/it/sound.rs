@@ -118,7 +118,7 @@ macro_rules! part {
 #[test]
 fn parts_of_two_true_proofs_make_no_third() {
     let world = world();
-    let other = world.prover.prove(&world.tables).unwrap();
+    let other = world.prover.prove(world.tables.clone()).unwrap();
     let parts: [(&str, Exchange); 16] = [
         part!(commitments.main),
         part!(commitments.permutation),
