@@ -271,6 +271,7 @@ CREATE INDEX job_ready ON public.job USING btree (batch, layer DESC, node) WHERE
 CREATE INDEX job_trouble ON public.job USING btree (batch) WHERE (state = ANY (ARRAY['dead'::text, 'rejected'::text]));
 
 CREATE UNIQUE INDEX job_wrap_is_unique ON public.job USING btree (batch) WHERE (stage = 'wrap'::text);
+
 CREATE INDEX l1_transaction_by_first_batch ON public.l1_transaction USING btree (first_batch);
 
 CREATE INDEX l1_transaction_by_last_batch ON public.l1_transaction USING btree (last_batch);
