@@ -10,7 +10,7 @@ use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use p3_fri::{FriShape, PcsShape};
 
 use crate::{
-    circuit::{Circuit, PublicValues},
+    circuit::{Circuit, MODULUS, PublicValues},
     config::{Challenge, EXTENSION_DEGREE, Val, fri_parameters},
     evm::program::{Layout, compile},
     shape::Shape,
@@ -30,6 +30,9 @@ pub enum BadImage {
     /// The contracts know five random columns and one table for each height, the highest last.
     #[error("the contracts do not know circuits of this shape")]
     Shape,
+    /// A commitment has a number of the modulus or more: another name for the same program.
+    #[error("a commitment has a number that is too large")]
+    Commitment,
     /// More slots than two bytes can name.
     #[error("the program has too many slots")]
     Slots,
@@ -108,6 +111,13 @@ pub fn image(
 ) -> Result<Vec<u8>, BadImage> {
     let (circuit, shape) = (verifier.key().circuit(), verifier.shape());
     check_shape(shape)?;
+    if program
+        .iter()
+        .chain(machine)
+        .any(|number| *number >= MODULUS)
+    {
+        return Err(BadImage::Commitment);
+    }
     let layout = compile(&verifier.airs, &verifier.common.lookups, shape).ok_or(BadImage::Shape)?;
     let mut steps = Vec::with_capacity(8 * layout.steps.len());
     for step in &layout.steps {

@@ -6,8 +6,13 @@ use std::{
 };
 
 use cloister_wrap::{
+    circuit::MODULUS,
     config::Val,
-    evm::{calldata, image, replay},
+    evm::{
+        calldata,
+        image::{self, BadImage},
+        replay,
+    },
     release::Release,
     verify::Verifier,
 };
@@ -24,6 +29,21 @@ fn the_image_is_the_one_that_the_contracts_are_tested_with() {
 
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/wrap");
     assert_eq!(fs::read(folder.join("sample.image")).unwrap(), image);
+}
+
+#[test]
+fn a_commitment_has_one_name() {
+    let (world, statement) = (world(), statement());
+    let mut other = statement.program;
+    other[3] += MODULUS;
+
+    let images = [(&other, &statement.machine), (&statement.machine, &other)]
+        .map(|(program, machine)| image::image(&world.verifier, program, machine));
+
+    assert_eq!(
+        images,
+        [Err(BadImage::Commitment), Err(BadImage::Commitment)]
+    );
 }
 
 #[test]
