@@ -12,7 +12,7 @@ use crate::{engine, shell, tools};
 const PROGRAMS: [&str; 3] = ["cloister-gateway", "cloister-sequencer", "cloister-prover"];
 
 /// Beginnings of the names of figures that no service is started for.
-const ALONE: [&str; 4] = ["prover", "guest", "state_tree", "page_height"];
+const ALONE: [&str; 5] = ["prover", "guest", "wrap", "state_tree", "page_height"];
 
 /// Batches that are executed in the guest, as `cloister-stf`'s example `batch_input` names them.
 const BATCHES: [&str; 8] = [
@@ -55,6 +55,11 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     bench.args(arguments);
     if arguments.iter().any(|name| is_of_proving(name)) {
         bench.args(proving(root)?);
+    } else if arguments.iter().any(|name| name.starts_with("wrap")) {
+        bench.arg("--scratch").arg(shell::target()?.join("bench"));
+    }
+    if arguments.iter().any(|name| name.starts_with("wrap")) {
+        bench.arg("--wrapper").arg(engine::build_wrapper(root)?);
     }
     shell::run(bench)
 }

@@ -14,6 +14,7 @@ mod erc20;
 mod figure;
 mod prover;
 mod state_tree;
+mod wrap;
 
 use clap::Parser;
 use figure::{Figure, Filter, Report};
@@ -82,6 +83,7 @@ fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
             .iter()
             .map(|group| group.names)
             .chain(prover::NAMES)
+            .chain([wrap::NAMES])
             .flatten()
             .for_each(|name| Report::line(name));
         return Ok(());
@@ -99,6 +101,12 @@ fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     if prover::is_wanted(&filter) {
         any = true;
         prover::run(&filter, &arguments.prover, report)?;
+    }
+    if wrap::is_wanted(&filter) {
+        any = true;
+        let prover = &arguments.prover;
+        let (wrapper, scratch) = (prover.wrapper.as_ref(), prover.scratch.as_ref());
+        wrap::run(&filter, wrapper, scratch, report)?;
     }
     anyhow::ensure!(
         any,

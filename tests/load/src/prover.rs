@@ -71,7 +71,10 @@ pub(crate) struct Setting {
     batches: Option<PathBuf>,
     /// Folder for the engine's keys and artefacts, likewise.
     #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<PathBuf>,
+    /// The wrapper, for the figures of wraps, likewise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) wrapper: Option<PathBuf>,
 }
 
 /// A batch to prove.
