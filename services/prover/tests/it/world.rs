@@ -309,6 +309,16 @@ impl World {
         .await
     }
 
+    /// Waits until nothing is stalled but for one reason.
+    pub(crate) async fn until_only_stalled(&mut self, words: &str) -> anyhow::Result<()> {
+        let mut client = self.client("gateway")?;
+        let what = format!("the prover says nothing but `{words}`");
+        self.wait_status(&mut client, &what, |status| {
+            status.stalled_reason.starts_with(words) && !status.stalled_reason.contains("; ")
+        })
+        .await
+    }
+
     /// Waits until nothing is stalled.
     pub(crate) async fn until_moving(&mut self) -> anyhow::Result<()> {
         let mut client = self.client("gateway")?;

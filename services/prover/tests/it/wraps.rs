@@ -6,6 +6,8 @@ use cloister_proto::prover::v1::{BatchState, Job, JobState, ProofState, Stage, W
 
 use crate::proving::{self, LEAVE, Proving, code};
 
+/// What the committer says of these wraps: the scripted program is no released one.
+const NO_CIRCUIT: &str = "there is no circuit for wraps of guest image";
 /// How many wraps are planted.
 const PLANTED: &str = "select count(*) from job where stage = 'wrap'";
 
@@ -106,7 +108,7 @@ async fn waits_for_a_wrapper_that_is_not_there() -> anyhow::Result<()> {
     std::fs::rename(&aside, &program)?;
     let batch = proving.seal(1);
     proving.until_wrapped(batch).await?;
-    proving.world.until_moving().await
+    proving.world.until_only_stalled(NO_CIRCUIT).await
 }
 
 #[tokio::test]
@@ -357,7 +359,7 @@ async fn a_final_proof_that_is_too_large_holds_up_no_other_batch() -> anyhow::Re
         .await?;
     proving.retry(job.id).await?;
     proving.until_wrapped(large).await?;
-    proving.world.until_moving().await
+    proving.world.until_only_stalled(NO_CIRCUIT).await
 }
 
 #[tokio::test]
