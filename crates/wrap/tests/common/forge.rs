@@ -661,12 +661,11 @@ fn content(message: &Interaction, row: &AirRow<'_>) -> Vec<u32> {
     fields.iter().map(PrimeField32::as_canonical_u32).collect()
 }
 
-/// Rows to start from: the ends of the table, around powers of two, some between. The last come
-/// first: tables are filled up from there, and what stands there says the least.
+/// Rows to start from: the ends of the table, around powers of two, some between.
 fn rows(height: usize) -> Vec<usize> {
     let powers = (0..height.ilog2()).map(|log| 1 << log);
     let around = powers.flat_map(|power: usize| [power - 1, power]);
     let ends = [0, 3, 5, height / 3, height - 2, height - 1];
     let rows: BTreeSet<usize> = around.chain(ends).collect();
-    rows.into_iter().rev().collect()
+    rows.into_iter().collect()
 }
