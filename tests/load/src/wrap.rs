@@ -56,6 +56,8 @@ const POOL_BYTES: usize = 131_072;
 const BUILDER_BYTES: usize = 400_000;
 /// What a transaction has beside its queries: call, context, signature.
 const ENVELOPE_BYTES: usize = 4_096;
+/// Longest wait for a transaction: the node mines each at once, but some take a second.
+const INCLUSION_LIMIT: Duration = Duration::from_mins(1);
 /// Longest wait for a wrap.
 const LIMIT: Duration = Duration::from_mins(30);
 
@@ -314,7 +316,13 @@ async fn send(node: &Anvil, to: &str, input: &Bytes) -> Result<u64> {
     let [_, (committer, _)] = anvil::FUNDED;
     let call = json!([{"from": committer, "to": to, "input": input, "gas": gas}]);
     let hash = node.rpc("eth_sendTransaction", call).await?;
-    let receipt = node.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+    let begun = Instant::now();
+    let mut receipt = Value::Null;
+    while receipt.is_null() {
+        ensure!(begun.elapsed() < INCLUSION_LIMIT, "not included: {hash}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        receipt = node.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+    }
     ensure!(receipt["status"] == "0x1", "it reverted: {receipt}");
     let used = receipt["gasUsed"].as_str().unwrap_or_default();
     let used = used.strip_prefix("0x").context("no gas")?;
