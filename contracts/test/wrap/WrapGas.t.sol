@@ -16,7 +16,7 @@ contract WrapGasTest is WrapFixture {
     /// @dev EIP-7825.
     uint256 private constant TRANSACTION_GAS = 16_777_216;
     /// @dev Most for the whole proof, Rollup and router included.
-    uint256 private constant LIMIT = 40_100_000;
+    uint256 private constant LIMIT = 40_000_000;
 
     Rollup private rollup;
     uint256 private total;

@@ -21,7 +21,7 @@ alloy::sol!(
 alloy::sol!(RollupContract, "../../contracts/artifacts/Rollup.json");
 
 /// Most gas that proving a batch may cost in all its transactions.
-const PROVING_GAS: u64 = 40_100_000;
+const PROVING_GAS: u64 = 40_000_000;
 /// Who brings the proof, and who gets between.
 const SUBMITTER: usize = 0;
 const STRANGER: usize = 1;

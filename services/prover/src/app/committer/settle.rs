@@ -94,6 +94,7 @@ impl Committer {
             depth: Depth::Included,
         }))
     }
+
     /// What the contract holds about a batch, if it is the one that was sealed (SPR-4).
     async fn anchor(
         &self,
