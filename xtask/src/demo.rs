@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{engine, shell, tools};
 
+/// With this argument the demo proves nothing, and nothing that proves is built.
+const WITHOUT_PROOFS: &str = "--without-proofs";
+
 /// How long the demo waits for a build of the engine that may have nothing to do.
 const HEAD_START: Duration = Duration::from_secs(3);
 
@@ -31,6 +34,12 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let folder = root.join("target/demo");
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let program = shell::target()?.join("debug/cloister-demo");
+    if arguments.iter().any(|argument| argument == WITHOUT_PROOFS) {
+        let mut demo = shell::command(root, program)?;
+        demo.args(arguments);
+        return shell::run(demo);
+    }
     let marker = folder.join("engine");
     let _ = std::fs::remove_file(&marker);
     let log = folder.join("engine-build.log");
@@ -39,7 +48,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     // Gives a build that has nothing to do the time to say so.
     pause(HEAD_START);
     let mut told = tell(&mut engine, &marker)?;
-    let mut demo = shell::command(root, shell::target()?.join("debug/cloister-demo"))?;
+    let mut demo = shell::command(root, program)?;
     demo.arg("--engine")
         .arg(&marker)
         .arg("--engine-keys")

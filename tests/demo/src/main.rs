@@ -35,13 +35,22 @@ struct Arguments {
     /// Where to write the summary
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// End the story where the auditor has verified against Ethereum: the batch stays `committed`,
+    /// nothing is proved, and no proof engine is needed
+    #[arg(long)]
+    without_proofs: bool,
     /// A file that will hold the paths of the proof engine and the wrapper, a line each, once they
     /// are built, or why they could not be
-    #[arg(long, value_name = "FILE")]
-    engine: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "engine_keys",
+        required_unless_present = "without_proofs"
+    )]
+    engine: Option<PathBuf>,
     /// Where the engine keeps its keys
     #[arg(long, value_name = "FOLDER")]
-    engine_keys: PathBuf,
+    engine_keys: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -50,8 +59,12 @@ async fn main() -> ExitCode {
     let summary = arguments
         .summary
         .unwrap_or_else(|| tools::checkout().join("target/demo/summary.json"));
-    let proving = Proving::new(arguments.engine, arguments.engine_keys);
-    match run(arguments.exit, &summary, &proving).await {
+    let proving = arguments
+        .engine
+        .zip(arguments.engine_keys)
+        .filter(|_| !arguments.without_proofs)
+        .map(|(engine, keys)| Proving::new(engine, keys));
+    match run(arguments.exit, &summary, proving.as_ref()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -61,11 +74,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(exit: bool, summary: &std::path::Path, proving: &Proving) -> anyhow::Result<bool> {
+async fn run(
+    exit: bool,
+    summary: &std::path::Path,
+    proving: Option<&Proving>,
+) -> anyhow::Result<bool> {
     let mut stack = Stack::prepare(Options {
         durable: true,
         // At once when it is built; otherwise as soon as it is.
-        engine: proving.engine()?,
+        engine: proving.map(Proving::engine).transpose()?.flatten(),
         ..Options::default()
     })?;
     let mut report = Report::default();
