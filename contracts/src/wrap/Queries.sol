@@ -280,18 +280,11 @@ library Queries {
     ) private pure returns (uint256) {
         unchecked {
             (uint256 width, uint256 matrices) = _matrices(range.image, commitment, table);
-            uint256 digest = _take(range, 4 * matrices * (width + Circuit.SALT), data);
+            width *= matrices;
+            uint256 digest = _take(range, 4 * (width + Circuit.SALT), data);
             uint256 tables = Circuit.number(range.image, Circuit.TABLES);
             _set(range.rows, (commitment * tables + table) * range.count + query, digest);
-            uint256 low = 0;
-            uint256 high = 0;
-            uint256 row = range.scratch;
-            uint256 power = range.powers;
-            for (uint256 matrix = 0; matrix < matrices; ++matrix) {
-                (low, high) = _dot(low, high, row, width, power);
-                row += 4 * (width + Circuit.SALT);
-                power += width << 6;
-            }
+            (uint256 low, uint256 high) = _dot(range.scratch, width, range.powers);
             return _narrow(low, high);
         }
     }
@@ -324,12 +317,12 @@ library Queries {
         }
     }
 
-    /// @dev Adds to the wide lanes the numbers of a row times their powers. Also checks that the
+    /// @dev Adds up the numbers of a row times their powers, in wide lanes. Also checks that the
     /// row and its salt are canonical: what stands behind them is, too.
-    function _dot(uint256 low, uint256 high, uint256 row, uint256 width, uint256 power)
+    function _dot(uint256 row, uint256 width, uint256 power)
         private
         pure
-        returns (uint256, uint256)
+        returns (uint256 low, uint256 high)
     {
         uint256 bad;
         assembly ("memory-safe") {
@@ -454,7 +447,6 @@ library Queries {
         if (bad & 0x8000000080000000800000008000000080000000800000008000000080000000 != 0) {
             revert Extension.NotCanonical();
         }
-        return (low, high);
     }
 
     /// @dev Wide lanes as lanes of an element, divided by the 2^43 of the powers.

@@ -14,7 +14,7 @@ import {WrapFixture} from "./WrapFixture.sol";
 /// and together with the verifiers in Rust in {WrapPairsTest}
 contract WrapMutationsTest is WrapFixture {
     /// @dev Bytes of the sample's queries before the trees' siblings: rows, folds, salts.
-    uint256 private constant ROWS = QUERIES * 2564;
+    uint256 private constant ROWS = QUERIES * 2212;
 
     Harness private harness;
     bytes private context;

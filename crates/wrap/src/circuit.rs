@@ -188,8 +188,12 @@ impl Circuit {
             parameters.queries == 0 || parameters.log_blowup == 0 || parameters.log_arity == 0;
         require(!vacuous, BadCircuit::Vacuous)?;
         require(!self.tables.is_empty(), BadCircuit::Tables)?;
+        let mut lower = None;
         for table in &self.tables {
             require(table.log_height <= 20, BadCircuit::Tables)?;
+            // Each has its own salts, so each has its own height.
+            require(lower < Some(table.log_height), BadCircuit::Tables)?;
+            lower = Some(table.log_height);
             require(self.hides(table), BadCircuit::Hiding)?;
             for air in &table.airs {
                 self.check_air(air)?;

@@ -8,12 +8,11 @@ use p3_dft::Radix2DitParallel;
 use p3_field::extension::BinomialExtensionField;
 use p3_fri::{FriParameters, HidingFriPcs};
 use p3_keccak::Keccak256Hash;
-use p3_merkle_tree::MerkleTreeHidingMmcs;
 use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
 use p3_uni_stark::StarkConfig;
 use rand_core::{SeedableRng, rngs::StdRng};
 
-use crate::{circuit::Parameters, key::VerifyingKey};
+use crate::{circuit::Parameters, key::VerifyingKey, salted::SaltedMmcs};
 
 /// Numbers of the trace.
 pub type Val = BabyBear;
@@ -24,18 +23,19 @@ pub const EXTENSION_DEGREE: usize = 5;
 /// Numbers that challenges come from, about 2^155 of them.
 pub type Challenge = BinomialExtensionField<Val, EXTENSION_DEGREE>;
 
-/// Random numbers beside every committed row, so that its hash says nothing of it.
+/// Random numbers in every leaf of a commitment, so that its hash says nothing of the rows in it.
 pub const SALT_ELEMENTS: usize = 4;
 
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 32;
 
-type FieldHash = SerializingHasher<Keccak256Hash>;
-type Compress = CompressionFunctionFromHasher<Keccak256Hash, 2, DIGEST_BYTES>;
+/// The hash of a leaf.
+pub type FieldHash = SerializingHasher<Keccak256Hash>;
+/// The hash of two nodes.
+pub type Compress = CompressionFunctionFromHasher<Keccak256Hash, 2, DIGEST_BYTES>;
 
 /// Commits to rows of numbers, salted.
-pub type ValMmcs =
-    MerkleTreeHidingMmcs<Val, u8, FieldHash, Compress, StdRng, 2, DIGEST_BYTES, SALT_ELEMENTS>;
+pub type ValMmcs = SaltedMmcs;
 
 /// Commits to FRI's folded words, salted.
 pub type ChallengeMmcs = ExtensionMmcs<Val, Challenge, ValMmcs>;

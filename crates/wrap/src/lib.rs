@@ -43,6 +43,8 @@ pub mod proof;
 pub mod prove;
 pub mod release;
 #[cfg(feature = "verify")]
+pub mod salted;
+#[cfg(feature = "verify")]
 pub mod security;
 #[cfg(feature = "verify")]
 pub mod shape;

@@ -120,8 +120,8 @@ impl Shape {
     /// Numbers that every query opens, salts counted; a measure of the cost on Ethereum.
     #[must_use]
     pub fn opened_per_query(&self) -> usize {
-        let matrices = self.matrices.iter().flatten();
-        matrices.map(|width| width + SALT_ELEMENTS).sum()
+        let salts = self.matrices.len() * self.tables.len() * SALT_ELEMENTS;
+        self.matrices.iter().flatten().sum::<usize>() + salts
     }
 
     /// Extension elements that are opened at the out-of-domain point and the one after it.
@@ -232,7 +232,7 @@ impl Shape {
                 opening_proof: (salts, paths),
             } = opening;
             self.check_rows(widths, opened_values)?;
-            self.check_salts(widths.len(), salts)?;
+            self.check_salts(self.tables.len(), salts)?;
             self.check_siblings(paths.sibling_hashes.len())?;
         }
         equal("fold openings", folds, commit_phase_openings.len())?;
@@ -262,10 +262,11 @@ impl Shape {
         Ok(())
     }
 
-    fn check_salts<T>(&self, matrices: usize, salts: &[Vec<Vec<T>>]) -> Result<(), BadShape> {
+    /// A salt for each height: that of a table, or a fold's.
+    fn check_salts<T>(&self, heights: usize, salts: &[Vec<Vec<T>>]) -> Result<(), BadShape> {
         equal("queries with salts", self.queries, salts.len())?;
         for query in salts {
-            equal("salts of a query", matrices, query.len())?;
+            equal("salts of a query", heights, query.len())?;
             for salt in query {
                 equal("length of a salt", SALT_ELEMENTS, salt.len())?;
             }

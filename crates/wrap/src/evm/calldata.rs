@@ -10,7 +10,7 @@
 //! grinding for the positions.
 //!
 //! Range: for each query, of each of the four commitments (random, trace, quotient, buses) the rows
-//! of each table from the highest, each row with its salt; of each fold the siblings and the salt.
+//! and the salt of each table from the highest; of each fold the siblings and the salt.
 //! Then of each tree the siblings that the range's queries do not give, from the leaves, from the
 //! left.
 
@@ -64,15 +64,8 @@ pub fn range(verifier: &Verifier, replay: &Replay, first: usize, count: usize) -
     let mut out = Vec::new();
     for query in &queries {
         for opening in &fri.input_openings {
-            for table in shape.tables.iter().rev() {
-                let salts = &opening.opening_proof.0;
-                out.extend(leaf_bytes(
-                    verifier,
-                    opening,
-                    salts,
-                    *query,
-                    table.log_height,
-                ));
+            for table in (0..shape.tables.len()).rev() {
+                out.extend(leaf_bytes(verifier, opening, *query, table));
             }
         }
         for opening in &fri.commit_phase_openings {

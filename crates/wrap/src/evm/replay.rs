@@ -269,12 +269,12 @@ impl Replay {
         let cap = shape.cap.ilog2() as usize;
         let mut trees = Vec::new();
         for opening in &fri.input_openings {
-            let (salts, paths) = &opening.opening_proof;
+            let paths = &opening.opening_proof.1;
             let mut rows = Vec::new();
             for (query, position) in self.positions.iter().enumerate() {
                 let mut leaves = BTreeMap::new();
-                for table in &shape.tables {
-                    let bytes = leaf_bytes(verifier, opening, salts, query, table.log_height);
+                for (number, table) in shape.tables.iter().enumerate() {
+                    let bytes = leaf_bytes(verifier, opening, query, number);
                     let level = shape.levels - table.log_height - blowup;
                     leaves.insert(level, keccak(&bytes));
                 }
@@ -313,33 +313,38 @@ impl Replay {
     }
 }
 
-/// The bytes of a query's rows of the tables of one height, each with its salt.
+/// The bytes of a leaf: a query's rows of one table, then the salt.
 pub(crate) fn leaf_bytes(
     verifier: &Verifier,
     opening: &p3_fri::BatchMultiOpening<Val, ValMmcs>,
-    salts: &[Vec<Vec<Val>>],
     query: usize,
-    log_height: usize,
+    table: usize,
 ) -> Vec<u8> {
-    let heights = matrix_heights(verifier, opening.opened_values.first().map_or(0, Vec::len));
-    let rows = opening.opened_values.get(query).into_iter().flatten();
-    let salts = salts.get(query).into_iter().flatten();
-    rows.zip(salts)
-        .zip(heights)
-        .filter(|(_, height)| *height == log_height)
-        .flat_map(|((row, salt), _)| row.iter().chain(salt).copied().flat_map(number_bytes))
+    let rows = opening.opened_values.get(query);
+    let places = tables_of_matrices(verifier, rows.map_or(0, Vec::len));
+    let salts = opening.opening_proof.0.get(query);
+    rows.into_iter()
+        .flatten()
+        .zip(places)
+        .filter(|(_, place)| *place == table)
+        .map(|(row, _)| row)
+        .chain(salts.and_then(|salts| salts.get(table)))
+        .flatten()
+        .copied()
+        .flat_map(number_bytes)
         .collect()
 }
 
-/// The height of each of a commitment's matrices: one for each table, or its quotient chunks.
-fn matrix_heights(verifier: &Verifier, matrices: usize) -> Vec<usize> {
+/// The table of each of a commitment's matrices: one for each table, or its quotient chunks.
+fn tables_of_matrices(verifier: &Verifier, matrices: usize) -> Vec<usize> {
     let tables = &verifier.shape().tables;
     if matrices == tables.len() {
-        return tables.iter().map(|table| table.log_height).collect();
+        return (0..matrices).collect();
     }
-    tables
-        .iter()
-        .flat_map(|table| vec![table.log_height; table.quotient_chunks])
+    let chunks = tables.iter().map(|table| table.quotient_chunks);
+    chunks
+        .enumerate()
+        .flat_map(|(table, chunks)| vec![table; chunks])
         .collect()
 }
 

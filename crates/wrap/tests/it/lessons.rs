@@ -139,9 +139,9 @@ impl Opened {
     }
 }
 
-/// Rows are hashed one after another without their lengths, so a number may be moved over the seam
-/// between a row and its salt, or between a salt and the next row, and the hash stays. Widths were
-/// once not checked (pull request 1757): then all of these are openings.
+/// Rows are hashed one after another without their lengths, then the salt, so a number may be moved
+/// over the seam between two rows, or between the last row and the salt, and the hash stays. Widths
+/// were once not checked (pull request 1757): then all of these are openings.
 #[test]
 fn a_number_cannot_move_from_a_row_to_its_neighbour() {
     let opened = || Opened::new(vec![1, 6]);
@@ -149,26 +149,37 @@ fn a_number_cannot_move_from_a_row_to_its_neighbour() {
 
     let mut longer = opened();
     let number = longer.proof.0[0][0].remove(0);
-    longer.rows[0][0].push(number);
+    longer.rows[0][1].push(number);
     assert!(!longer.holds(), "the first of the salt to the row");
 
     let mut shorter = opened();
     let number = shorter.rows[1][1].pop().unwrap();
-    shorter.proof.0[1][1].insert(0, number);
+    shorter.proof.0[1][0].insert(0, number);
     assert!(!shorter.holds(), "the last of the row to the salt");
 
     let mut next = opened();
-    let number = next.proof.0[0][0].pop().unwrap();
+    let number = next.rows[0][0].pop().unwrap();
     next.rows[0][1].insert(0, number);
-    assert!(!next.holds(), "the last of the salt to the next row");
+    assert!(!next.holds(), "the last of a row to the next");
 
     let mut gone = opened();
     let row = gone.rows[0].pop().unwrap();
-    let salt = gone.proof.0[0].pop().unwrap();
-    gone.rows[0][0].append(&mut gone.proof.0[0][0]);
     gone.rows[0][0].extend(row);
-    gone.proof.0[0][0] = salt;
     assert!(!gone.holds(), "two rows made one");
+
+    let mut hidden = opened();
+    let row = hidden.rows[0].pop().unwrap();
+    hidden.proof.0[0].insert(0, row);
+    assert!(!hidden.holds(), "a row in a salt's place");
+    let mut shown = opened();
+    let salt = shown.proof.0[0].pop().unwrap();
+    shown.rows[0].push(salt);
+    assert!(!shown.holds(), "a salt in a row's place");
+
+    let mut more = opened();
+    let salts = more.proof.0[0].clone();
+    more.proof.0.push(salts);
+    assert!(!more.holds(), "salts of a query that is none");
 }
 
 /// A cap with more entries than the tree has nodes there was once accepted, with entries that
@@ -187,7 +198,7 @@ fn an_opening_binds_every_entry_and_every_query() {
         rows.rows[query][1][0] += Val::ONE;
         assert!(!rows.holds(), "another row in query {query}");
         let mut salts = twice();
-        salts.proof.0[query][1][0] += Val::ONE;
+        salts.proof.0[query][0][0] += Val::ONE;
         assert!(!salts.holds(), "another salt in query {query}");
     }
 

@@ -17,6 +17,7 @@ mod lessons;
 mod malformed;
 mod mutations;
 mod reference;
+mod salted;
 mod sample;
 mod security;
 mod sound;

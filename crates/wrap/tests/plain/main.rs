@@ -180,7 +180,7 @@ fn a_number_not_in_shortest_form_is_refused() {
 
 #[test]
 fn a_circuit_that_points_outside_itself_is_refused() {
-    let changes: [(Change, BadCircuit); 13] = [
+    let changes: [(Change, BadCircuit); 15] = [
         (|c| c.parameters.queries = 0, BadCircuit::Vacuous),
         (|c| c.parameters.random_columns = 4, BadCircuit::Hiding),
         (
@@ -191,6 +191,8 @@ fn a_circuit_that_points_outside_itself_is_refused() {
         (|c| c.message_lengths = vec![4, 4], BadCircuit::Lengths),
         (|c| c.tables.clear(), BadCircuit::Tables),
         (|c| c.tables[0].log_height = 21, BadCircuit::Tables),
+        (|c| c.tables[0].log_height = 15, BadCircuit::Tables),
+        (|c| c.tables.swap(0, 1), BadCircuit::Tables),
         (
             |c| c.tables[0].airs[0].nodes[0] = Node::Local(2),
             BadCircuit::Node,

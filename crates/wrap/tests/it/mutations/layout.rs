@@ -280,8 +280,8 @@ impl Layout {
                     let matrices = if round == 2 { chunks } else { &one };
                     for matrix in matrices.clone() {
                         runs.extend(opening.rows[query][matrix].items());
-                        runs.extend(opening.salts[query][matrix].items());
                     }
+                    runs.extend(opening.salts[query][table].items());
                 }
             }
             for opening in &self.folds {

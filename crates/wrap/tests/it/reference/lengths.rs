@@ -63,7 +63,7 @@ pub(crate) fn check(
                 equal(row.len(), width + masks);
             }
         }
-        salts(&opening.salts, queries, widths.len());
+        salts(&opening.salts, queries, circuit.tables.len());
     }
     equal(proof.folds.len(), schedule.len());
     for (opening, step) in proof.folds.iter().zip(schedule) {
@@ -75,10 +75,10 @@ pub(crate) fn check(
     }
 }
 
-fn salts<T>(salts: &[Vec<Vec<T>>], queries: usize, matrices: usize) {
+fn salts<T>(salts: &[Vec<Vec<T>>], queries: usize, heights: usize) {
     equal(salts.len(), queries);
     for of_query in salts {
-        equal(of_query.len(), matrices);
+        equal(of_query.len(), heights);
         each(of_query, 4);
     }
 }

@@ -144,12 +144,19 @@ pub(crate) fn check(
     json!({ "queries": queries, "hashes_by_tree": hashes })
 }
 
-/// Rows as they are hashed: each with its salt.
+/// Rows as they are hashed: after the last of each height stands that height's salt.
 fn salted(round: &Round, rows: &[Vec<Val>], salts: &[Vec<Val>]) -> Rows {
-    let matrices = round.matrices.iter().zip(rows.iter().zip(salts));
-    matrices
-        .map(|(matrix, (row, salt))| (matrix.log_height, [row.as_slice(), salt].concat()))
-        .collect()
+    let heights: Vec<usize> = round.matrices.iter().map(|m| m.log_height).collect();
+    let mut salts = salts.iter();
+    let mut salted = Vec::new();
+    for (number, (height, row)) in heights.iter().zip(rows).enumerate() {
+        let mut row = row.clone();
+        if !heights[number + 1..].contains(height) {
+            row.extend(salts.next().unwrap());
+        }
+        salted.push((*height, row));
+    }
+    salted
 }
 
 /// Σ α^k · (p(z) − p(x)) / (z − x) over all claims of one height, for each height.
