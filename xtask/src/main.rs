@@ -89,7 +89,7 @@ enum Command {
     },
     /// Build the wrapper for this machine's processor and print where it is
     Wrapper {
-        /// Then wrap a real proof with it: a minute of both processors and 14 GB of memory
+        /// Then wrap a real proof with it: a minute of both processors and 13 GB of memory
         #[arg(long)]
         test: bool,
     },

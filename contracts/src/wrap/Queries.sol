@@ -31,6 +31,9 @@ library Queries {
         0x7800000100000f000000200001e000000400003c0000008000078000001;
     /// @dev Commitments to values: random, trace, quotient, buses.
     uint256 private constant COMMITMENTS = 4;
+    /// @dev Rows are combined in runs of so many numbers, a multiple of 8: a table of so many powers
+    /// serves all, however wide the rows are.
+    uint256 private constant RUN = 256;
 
     /// @dev What is known while a range is checked. Lists are addresses of runs of words.
     struct Range {
@@ -38,8 +41,10 @@ library Queries {
         uint256 context;
         uint256 roots;
         /// Powers of the combining challenge from 0, two words each: lanes 0 to 2, 85 bits apart,
-        /// and lanes 3 and 4, 128 bits apart.
+        /// and lanes 3 and 4, 128 bits apart. As many as a run has numbers.
         uint256 powers;
+        /// The power that comes next.
+        uint256 step;
         /// For each table, the challenge's powers that its commitments' first columns are
         /// multiplied by, at zeta and at the next point: eight words.
         uint256 weights;
@@ -111,7 +116,8 @@ library Queries {
         uint256 quarter = Extension.scalar(Roots.inverseRoot(range.roots, 2));
         uint256 eighth = Extension.scalar(Roots.inverseRoot(range.roots, 3));
         range.turns = [Extension.ONE, quarter, eighth, Extension.mul(quarter, eighth)];
-        range.powers = _powers(challenge, longest + 8);
+        range.powers = _powers(challenge, RUN);
+        range.step = Extension.power(challenge, RUN);
     }
 
     /// @dev Fills in a table's weights, in the order of its openings: random, trace, next trace,
@@ -284,7 +290,20 @@ library Queries {
             uint256 digest = _take(range, 4 * (width + Circuit.SALT), data);
             uint256 tables = Circuit.number(range.image, Circuit.TABLES);
             _set(range.rows, (commitment * tables + table) * range.count + query, digest);
-            (uint256 low, uint256 high) = _dot(range.scratch, width, range.powers);
+            uint256 from = width - width % RUN;
+            uint256 sum = _run(range, from, width - from);
+            while (from != 0) {
+                from -= RUN;
+                sum = Extension.add(Extension.mul(sum, range.step), _run(range, from, RUN));
+            }
+            return sum;
+        }
+    }
+
+    /// @dev Numbers of the row in the scratch times rising powers from 0.
+    function _run(Range memory range, uint256 from, uint256 count) private pure returns (uint256) {
+        unchecked {
+            (uint256 low, uint256 high) = _dot(range.scratch + 4 * from, count, range.powers);
             return _narrow(low, high);
         }
     }
@@ -317,8 +336,8 @@ library Queries {
         }
     }
 
-    /// @dev Adds up the numbers of a row times their powers, in wide lanes. Also checks that the
-    /// row and its salt are canonical: what stands behind them is, too.
+    /// @dev Adds up the numbers of a run times their powers, in wide lanes. Also checks that they and
+    /// what follows them, the salt or the next run, are canonical; behind the salt are zeros.
     function _dot(uint256 row, uint256 width, uint256 power)
         private
         pure

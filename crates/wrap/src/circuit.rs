@@ -272,8 +272,8 @@ pub enum BadCircuit {
     /// Message lengths do not ascend.
     #[error("message lengths do not ascend from 2")]
     Lengths,
-    /// No tables, or one that is too high.
-    #[error("no tables, or one of more than 2^20 rows")]
+    /// No tables, one that is too high, or not each higher than the one before.
+    #[error("no tables, one of more than 2^20 rows, or one that is not higher than the one before")]
     Tables,
     /// No queries, no redundancy or no folding: nothing would be checked.
     #[error("no queries, no blow-up or no folding: proofs would prove nothing")]

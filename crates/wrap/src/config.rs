@@ -64,27 +64,21 @@ pub fn fri_parameters<M>(parameters: &Parameters, mmcs: M) -> FriParameters<M> {
     }
 }
 
-/// What checks rows of numbers against their commitment. It commits to nothing itself: its salts
-/// are not random.
+/// What commits to rows of numbers and checks them. Salts come from `random`, which nobody else may
+/// know; who only checks draws none.
 #[must_use]
-pub fn row_checker(parameters: &Parameters) -> ValMmcs {
-    ValMmcs::new(
-        FieldHash::new(Keccak256Hash),
-        Compress::new(Keccak256Hash),
-        parameters.cap_height as usize,
-        StdRng::seed_from_u64(0),
-    )
+pub fn rows(parameters: &Parameters, random: StdRng) -> ValMmcs {
+    let hash = FieldHash::new(Keccak256Hash);
+    let compress = Compress::new(Keccak256Hash);
+    ValMmcs::new(hash, compress, parameters.cap_height as usize, random)
 }
 
 /// The proof system for one key. Every mask and salt comes from `source`; a verifier draws none.
 #[must_use]
 pub fn config(key: &VerifyingKey, source: &mut StdRng) -> Config {
     let parameters = &key.circuit().parameters;
-    let hash = FieldHash::new(Keccak256Hash);
-    let compress = Compress::new(Keccak256Hash);
-    let cap_height = parameters.cap_height as usize;
-    let values = ValMmcs::new(hash, compress.clone(), cap_height, StdRng::from_rng(source));
-    let folded = ValMmcs::new(hash, compress, cap_height, StdRng::from_rng(source));
+    let values = rows(parameters, StdRng::from_rng(source));
+    let folded = rows(parameters, StdRng::from_rng(source));
     let commitment = Commitment::new(
         Radix2DitParallel::default(),
         values,

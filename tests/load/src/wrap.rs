@@ -141,7 +141,7 @@ fn wrap(
     golden: &Golden,
     show: &mut impl FnMut(Figure),
 ) -> Result<Vec<u8>> {
-    Report::note("wrapping a batch's proof (14 GB)");
+    Report::note("wrapping a batch's proof (13 GB)");
     std::fs::create_dir_all(scratch)?;
     let output = scratch.join("golden.wrap");
     let options = Options {

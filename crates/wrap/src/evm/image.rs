@@ -1,8 +1,8 @@
 //! The circuit's image: all that the contracts know of a circuit, as bytes that are deployed as the
 //! code of data contracts and pinned by their hash.
 //!
-//! A header of 32-byte big-endian numbers, in the order of [`Header`]; then four numbers for each
-//! table, one for each round of folding; then the parts that the header points to.
+//! A header of 32-byte big-endian numbers, in the order of `contracts/src/wrap/Circuit.sol`; then four
+//! numbers for each table, one for each round of folding; then the parts that the header points to.
 
 use p3_batch_stark::BatchShape;
 use p3_challenger::CanObserve;

@@ -11,11 +11,12 @@ use p3_fri::{
 use p3_lookup::LogUpGadget;
 use p3_symmetric::CryptographicHasher as _;
 use p3_uni_stark::StarkGenericConfig;
+use rand_core::{SeedableRng, rngs::StdRng};
 
 use crate::{
     config::{
         Challenge, ChallengeMmcs, Challenger, Config, DIGEST_BYTES, Val, ValMmcs, fri_parameters,
-        row_checker,
+        rows,
     },
     evm::image::{batch_shape, fold_shape},
     proof::{self, Inner},
@@ -187,7 +188,9 @@ fn openings(
 ) -> Option<Openings> {
     let circuit = verifier.key().circuit();
     let fri = &proof.opening_proof.1;
-    let rules = fri_parameters(&circuit.parameters, row_checker(&circuit.parameters));
+    // Nothing is committed to here, so the generator is never asked.
+    let checker = rows(&circuit.parameters, StdRng::seed_from_u64(0));
+    let rules = fri_parameters(&circuit.parameters, checker.clone());
     let mut transcript = PcsVerifierTranscript::<Challenger, Val, Challenge>::new(
         challenger,
         PcsShape::from_claims(&rules, claims),
@@ -199,15 +202,12 @@ fn openings(
     transcript.finish();
     let (factors, positions) = drawn?;
     let reduced = open_inputs::<Val, Challenge, ValMmcs, _>(
-        &fri_parameters(
-            &circuit.parameters,
-            ChallengeMmcs::new(row_checker(&circuit.parameters)),
-        ),
+        &fri_parameters(&circuit.parameters, ChallengeMmcs::new(checker.clone())),
         verifier.shape().levels,
         &positions,
         &fri.input_openings,
         combine,
-        &row_checker(&circuit.parameters),
+        &checker,
         claims,
     )
     .ok()?;

@@ -1,20 +1,25 @@
 //! What went wrong in Plonky3 before, held against the release that the wrap uses, in the way that
 //! the wrap uses it. Each test says why a release without the fix would fail it. Pull requests are
-//! named as in Plonky3's change logs. What only concerns the proof's file (lengths, ranges, grinding
-//! of no bits: pull request 2106) is in `mutations.rs`.
+//! named as in Plonky3's change logs. What only concerns the proof's file (lengths: GHSA-m23j-cj9m-ppg9;
+//! ranges; grinding of no bits: pull request 2106) is in `mutations.rs`, what concerns lower matrices of
+//! a tree (pull request 1921) in `salted.rs`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use cloister_wrap::{
     circuit::{BadCircuit, Circuit, MODULUS, Parameters, PublicValues},
-    config::{Challenge, Challenger, Commitment, Val, ValMmcs, config, row_checker},
+    config::{Challenge, ChallengeMmcs, Challenger, Commitment, Val, ValMmcs, config, rows},
     evm::replay,
     key::VerifyingKey,
     proof::{decode, encode},
     release::{self, CIRCUIT_V1},
 };
 use p3_commit::{Mmcs, OpeningRequest, Pcs};
-use p3_field::PrimeCharacteristicRing;
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use p3_fri::{TwoAdicFriFolding, TwoAdicFriFoldingForMmcs, verifier::fold_query};
 use p3_matrix::{Dimensions, dense::RowMajorMatrix};
 use p3_symmetric::MerkleCap;
 use p3_uni_stark::StarkGenericConfig;
@@ -96,6 +101,40 @@ fn the_prover_absorbs_everything_that_the_specification_lists() {
     }
 }
 
+/// What is claimed of a lower table joins the folding under a random factor. It was once added as it
+/// is (GHSA-f69f-5fx9-w9r9): then what two tables say can be made to cancel out, so that words of any
+/// degree fold down to the last polynomial.
+#[test]
+fn a_lower_table_joins_the_folding_under_a_random_factor() {
+    let proof = decode(&world().proof).unwrap();
+    let openings = &proof.opening_proof.1.commit_phase_openings[..1];
+    let arity = openings[0].sibling_values[0].len() + 1;
+    let (levels, log) = (16, arity.ilog2() as usize);
+    let folding: TwoAdicFriFoldingForMmcs<Val, ValMmcs> = TwoAdicFriFolding(PhantomData);
+    let beta = Challenge::from_basis_coefficients_fn(|i| Val::from_usize(7 * i + 3));
+    let high = Challenge::from_basis_coefficients_fn(|i| Val::from_usize(i + 11));
+    let low = Challenge::from_basis_coefficients_fn(|i| Val::from_usize(5 * i + 2));
+    let fold = |low: Challenge| {
+        let mut position = 12_345;
+        fold_query::<_, Val, Challenge, ChallengeMmcs>(
+            &folding,
+            0,
+            &mut position,
+            &[beta],
+            &[log],
+            openings,
+            vec![(levels, high), (levels - log, low)],
+            levels,
+            levels - log,
+            &mut [Vec::new()],
+            &mut [Vec::new()],
+        )
+        .unwrap()
+    };
+    let joined = fold(low) - fold(Challenge::ZERO);
+    assert_eq!(joined, beta.exp_power_of_2(log) * low);
+}
+
 /// Two matrices of one height, opened at two positions.
 struct Opened {
     checker: ValMmcs,
@@ -108,7 +147,7 @@ struct Opened {
 
 impl Opened {
     fn new(positions: Vec<usize>) -> Self {
-        let checker = row_checker(&PARAMETERS);
+        let checker = rows(&PARAMETERS, StdRng::seed_from_u64(1));
         let matrix = |width: u32| {
             let values = (0..8 * width).map(Val::from_u32).collect();
             RowMajorMatrix::new(values, width as usize)

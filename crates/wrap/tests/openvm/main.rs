@@ -224,9 +224,9 @@ fn the_released_circuit_has_a_hundred_proven_bits() {
     }
 }
 
-/// Takes half a minute of all processors and 14 GB.
+/// Takes half a minute of all processors and 13 GB.
 #[test]
-#[ignore = "takes 14 GB of memory"]
+#[ignore = "takes 13 GB of memory"]
 fn a_real_wrap_is_accepted_and_proves_nothing_else() {
     let world = world();
     let wrap = world.wrapper.prover().prove(world.tables.clone()).unwrap();

@@ -123,9 +123,9 @@ fn wraps_no_final_proof_that_does_not_hold() {
     assert!(!bench.path("wrap").exists());
 }
 
-/// Takes half a minute of all processors and 14 GB.
+/// Takes half a minute of all processors and 13 GB.
 #[test]
-#[ignore = "takes 14 GB of memory"]
+#[ignore = "takes 13 GB of memory"]
 fn wraps_a_final_proof() {
     let mut bench = Bench::new();
     let work = bench.wrap(&bench.path("final"), golden_hash());

@@ -132,7 +132,7 @@ impl Reader<'_> {
 
 /// Reads a proof.
 pub(crate) fn read(bytes: &[u8]) -> Proof {
-    let Some(bytes) = bytes.strip_prefix(b"cloister-wrap-p1") else {
+    let Some(bytes) = bytes.strip_prefix(b"cloister-wrap-p2") else {
         refuse(Reason::Length);
     };
     let mut reader = Reader(bytes);
