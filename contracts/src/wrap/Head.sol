@@ -35,18 +35,7 @@ library Head {
         pure
         returns (uint256)
     {
-        Reader memory reader;
-        reader.image = image;
-        reader.context = Context.create(image);
-        reader.slots = _slots(image);
-        (, uint256 seed) = Circuit.part(image, Circuit.OPENING_SEED);
-        uint256 room = 20 * Circuit.number(image, Circuit.OPENED) + seed;
-        (, uint256 publics) = Circuit.part(image, Circuit.PUBLICS);
-        (, uint256 batchSeed) = Circuit.part(image, Circuit.BATCH_SEED);
-        reader.transcript = Transcript.begin(
-            Circuit.number(image, Circuit.KEY_DIGEST), room + publics + batchSeed + 4096
-        );
-        Context.set(reader.context, Context.STATEMENT, uint256(keccak256(publicBytes)));
+        Reader memory reader = _begin(image, publicBytes);
         _commitments(reader, publicBytes, head);
         _openings(reader, head);
         _folds(reader, head);
@@ -60,6 +49,25 @@ library Head {
             reader.beta
         );
         return reader.context;
+    }
+
+    /// @dev Room for all that is kept, and the constants.
+    function _begin(uint256 image, bytes memory publicBytes)
+        internal
+        pure
+        returns (Reader memory reader)
+    {
+        reader.image = image;
+        reader.context = Context.create(image);
+        reader.slots = _slots(image);
+        (, uint256 seed) = Circuit.part(image, Circuit.OPENING_SEED);
+        uint256 room = 20 * Circuit.number(image, Circuit.OPENED) + seed;
+        (, uint256 publics) = Circuit.part(image, Circuit.PUBLICS);
+        (, uint256 batchSeed) = Circuit.part(image, Circuit.BATCH_SEED);
+        reader.transcript = Transcript.begin(
+            Circuit.number(image, Circuit.KEY_DIGEST), room + publics + batchSeed + 4096
+        );
+        Context.set(reader.context, Context.STATEMENT, uint256(keccak256(publicBytes)));
     }
 
     /// @dev The slots with the circuit's constants.
@@ -81,7 +89,7 @@ library Head {
 
     /// @dev Up to zeta.
     function _commitments(Reader memory reader, bytes memory publicBytes, bytes calldata head)
-        private
+        internal
         pure
     {
         Transcript.State memory transcript = reader.transcript;
@@ -179,7 +187,7 @@ library Head {
     }
 
     /// @dev All opened values, and the challenge that combines them.
-    function _openings(Reader memory reader, bytes calldata head) private pure {
+    function _openings(Reader memory reader, bytes calldata head) internal pure {
         uint256 image = reader.image;
         (uint256 seed, uint256 length) = Circuit.part(image, Circuit.OPENING_SEED);
         reader.transcript.absorb(seed, length);
@@ -193,7 +201,7 @@ library Head {
     }
 
     /// @dev Folds, last polynomial, positions.
-    function _folds(Reader memory reader, bytes calldata head) private pure {
+    function _folds(Reader memory reader, bytes calldata head) internal pure {
         uint256 image = reader.image;
         Transcript.State memory transcript = reader.transcript;
         (uint256 seed, uint256 length) = Circuit.part(image, Circuit.FOLD_SEED);
@@ -239,7 +247,7 @@ library Head {
 
     /// @dev For each table the opened values at zeta, and at the next point, times rising powers
     /// of the combining challenge: random, trace, next trace, quotient, buses, next buses.
-    function _combine(Reader memory reader) private pure {
+    function _combine(Reader memory reader) internal pure {
         uint256 image = reader.image;
         uint256 tables = Circuit.number(image, Circuit.TABLES);
         uint256 width = Circuit.DEGREE + Circuit.MASKS;

@@ -86,7 +86,7 @@ library Queries {
     }
 
     function _prepare(uint256 image, uint256 context, uint256 first, uint256 count)
-        private
+        internal
         pure
         returns (Range memory range)
     {
@@ -200,7 +200,7 @@ library Queries {
 
     /// @dev Inverts the distances of all queries' points from zeta and from the next point, with
     /// one inversion. A distance of zero makes the product zero, which has no inverse.
-    function _invert(Range memory range) private pure {
+    function _invert(Range memory range) internal pure {
         uint256 tables = Circuit.number(range.image, Circuit.TABLES);
         uint256[] memory distances = new uint256[](2 * tables * range.count);
         uint256 total = Extension.ONE;
@@ -240,7 +240,7 @@ library Queries {
     }
 
     /// @dev Hashes a query's rows and combines them for each table.
-    function _combine(Range memory range, uint256 query, bytes calldata data) private pure {
+    function _combine(Range memory range, uint256 query, bytes calldata data) internal pure {
         unchecked {
             uint256 tables = Circuit.number(range.image, Circuit.TABLES);
             for (uint256 table = 0; table < tables; ++table) {
@@ -496,7 +496,7 @@ library Queries {
     }
 
     /// @dev Folds a query from the highest table down and compares with the last polynomial.
-    function _fold(Range memory range, uint256 query, bytes calldata data) private pure {
+    function _fold(Range memory range, uint256 query, bytes calldata data) internal pure {
         unchecked {
             uint256 image = range.image;
             Chain memory chain;
@@ -619,7 +619,7 @@ library Queries {
     }
 
     /// @dev Checks all rows' digests against the commitments.
-    function _trees(Range memory range, bytes calldata data) private pure {
+    function _trees(Range memory range, bytes calldata data) internal pure {
         uint256 image = range.image;
         uint256 tables = Circuit.number(image, Circuit.TABLES);
         for (uint256 commitment = 0; commitment < COMMITMENTS; ++commitment) {

@@ -26,6 +26,7 @@ interface Vm {
     function snapshotGasLastCall(string calldata group, string calldata name)
         external
         returns (uint256);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 /// @title What every test needs; forge-std is not on the registry that we build from

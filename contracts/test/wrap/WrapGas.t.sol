@@ -7,6 +7,7 @@ import {VerifierRouter} from "../../src/VerifierRouter.sol";
 import {IRollup} from "../../src/interfaces/IRollup.sol";
 import {IVerifierRouter} from "../../src/interfaces/IVerifierRouter.sol";
 import {WrapVerifier} from "../../src/wrap/WrapVerifier.sol";
+import {Meter} from "./Meter.sol";
 import {WrapFixture} from "./WrapFixture.sol";
 
 /// @title What proving a real batch costs: three transactions, each under the limit
@@ -37,6 +38,47 @@ contract WrapGasTest is WrapFixture {
         measured("prove: 16 queries, router, Rollup");
         yes(rollup.anchor(1).state == IRollup.BatchState.Proved, "proved");
         yes(total < LIMIT, "all of it under the limit");
+    }
+
+    /// @dev The same proof step by step: where the gas goes.
+    function test_gas_of_each_part() external {
+        Meter meter = new Meter(realParts(read("real.image")));
+        bytes memory data = read("real.head");
+        (bytes memory context, uint256[5] memory ofHead) = meter.head(read("real.public"), data);
+        uint256 call = calldataGas(data);
+        uint256[4] memory ofQueries;
+        for (uint256 range = 0; range < 2; ++range) {
+            data = read(range == 0 ? "real.queries0" : "real.queries1");
+            uint256 count = 17 - range;
+            uint256[4] memory gas = meter.queries(context, 17 * range, count, data);
+            call += calldataGas(data);
+            for (uint256 i = 0; i < 4; ++i) {
+                ofQueries[i] += gas[i];
+            }
+        }
+        part("image, constants", ofHead[0]);
+        part("commitments, challenges", ofHead[1]);
+        part("openings read", ofHead[2]);
+        part("openings combined", ofHead[3]);
+        part("constraints, quotient", ofHead[4]);
+        part("powers, inverses", ofQueries[0]);
+        part("rows", ofQueries[1]);
+        part("folds", ofQueries[2]);
+        part("trees", ofQueries[3]);
+        part("calldata", call);
+        yes(total > LIMIT * 9 / 10, "no large part is left out");
+    }
+
+    function part(string memory name, uint256 gas) private {
+        vm.snapshotValue("Wrap", string.concat("part: ", name), gas);
+        total += gas;
+    }
+
+    /// @dev EIP-2028: 4 for a byte that is zero, 16 for another.
+    function calldataGas(bytes memory data) private pure returns (uint256 gas) {
+        for (uint256 i = 0; i < data.length; ++i) {
+            gas += data[i] == 0 ? 4 : 16;
+        }
     }
 
     /// @dev A chain with the golden batch committed, and the released verifier.

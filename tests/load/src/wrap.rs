@@ -37,6 +37,33 @@ pub(crate) const NAMES: &[&str] = &[
     "wrap_pool_transactions",
     "wrap_pool_gas",
     "wrap_pool_calldata_kb",
+    "wrap_gas_constraints",
+    "wrap_gas_openings",
+    "wrap_gas_rows",
+    "wrap_gas_folds",
+    "wrap_gas_trees",
+    "wrap_gas_calldata",
+    "wrap_gas_other",
+];
+
+/// The large parts of the gas in `contracts/snapshots/Wrap.json`, which the contracts' tests measure
+/// and compare, and what the first try estimated for them: the constraints with their buses and their
+/// folding into one, and what is opened.
+const PARTS: [(&str, &[&str], Option<f64>); 6] = [
+    (
+        "wrap_gas_constraints",
+        &["part: constraints, quotient"],
+        Some(15_500_000.0),
+    ),
+    (
+        "wrap_gas_openings",
+        &["part: openings read", "part: openings combined"],
+        Some(4_100_000.0),
+    ),
+    ("wrap_gas_rows", &["part: rows"], None),
+    ("wrap_gas_folds", &["part: folds"], None),
+    ("wrap_gas_trees", &["part: trees"], None),
+    ("wrap_gas_calldata", &["part: calldata"], None),
 ];
 
 /// The first try: processor seconds, gigabytes, kilobytes, milliseconds, and the middle of 36 to 43
@@ -84,7 +111,44 @@ pub(crate) fn run(
     let golden = Golden::read()?;
     let bytes = wrap(wrapper, scratch, &golden, &mut show)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(ethereum(&golden, &bytes, &mut show))
+    runtime.block_on(ethereum(&golden, &bytes, &mut show))?;
+    parts(&mut show)
+}
+
+/// Where the gas goes.
+fn parts(show: &mut impl FnMut(Figure)) -> Result<()> {
+    Report::note("gas by part, of the wrap that the contracts are tested with");
+    let snapshot = read("contracts/snapshots/Wrap.json")?;
+    let lines = snapshot.as_object().context("no snapshot")?;
+    let gas = |line: &str| -> Result<f64> {
+        let gas = lines.get(line).and_then(Value::as_str);
+        Ok(gas.with_context(|| format!("no `{line}`"))?.parse()?)
+    };
+    let mut other = 0.0;
+    for line in lines.keys().filter(|line| !line.starts_with("part: ")) {
+        other += gas(line)?;
+    }
+    for (name, lines, peer) in PARTS {
+        let mut part = 0.0;
+        for line in lines {
+            part += gas(line)?;
+        }
+        other -= part;
+        show(match peer {
+            Some(peer) => Figure::beside(name, part, "gas", PEER, peer),
+            None => Figure::alone(name, part, "gas"),
+        });
+    }
+    show(Figure::alone("wrap_gas_other", other, "gas"));
+    Ok(())
+}
+
+/// A JSON file of the checkout.
+fn read(path: &str) -> Result<Value> {
+    let path = tools::checkout().join(path);
+    let text = std::fs::read(&path);
+    let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(serde_json::from_slice(&text)?)
 }
 
 /// The golden batch and the release that its wrap is of.
@@ -97,12 +161,6 @@ struct Golden {
 
 impl Golden {
     fn read() -> Result<Self> {
-        let read = |path: &str| -> Result<Value> {
-            let path = tools::checkout().join(path);
-            let text = std::fs::read(&path);
-            let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
-            Ok(serde_json::from_slice(&text)?)
-        };
         let chain = read("tests/vectors/chain.json")?;
         let image = read("guest/image/v1/image.json")?;
         let batch = &chain["batch"];
