@@ -111,7 +111,8 @@ library Queries {
             uint256 length = _weigh(range, table, challenge);
             if (length > longest) longest = length;
         }
-        if (2 * longest > widest) widest = 2 * longest;
+        if (longest > widest) widest = longest;
+        // With the salt, and zeros behind it.
         range.scratch = _allocate((widest + 24) / 8);
         uint256 quarter = Extension.scalar(Roots.inverseRoot(range.roots, 2));
         uint256 eighth = Extension.scalar(Roots.inverseRoot(range.roots, 3));

@@ -47,7 +47,7 @@ contract Meter {
         }
     }
 
-    /// @return gas of: the image, powers and inverses; rows; folds; paths in trees
+    /// @return gas of: powers and inverses; rows; folds; paths in trees
     function queries(bytes calldata context, uint256 first, uint256 count, bytes calldata data)
         external
         returns (uint256[4] memory gas)
