@@ -1,8 +1,7 @@
 //! `cargo xtask demo`: builds the programs and plays the story.
 
 use std::path::Path;
-
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -46,8 +45,12 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let mut engine = engine::build_behind(root, &log)?;
     eprintln!("what proves is built meanwhile: {}", log.display());
     // Gives a build that has nothing to do the time to say so.
-    pause(HEAD_START);
-    let mut told = tell(&mut engine, &marker)?;
+    let begun = Instant::now();
+    let mut told = false;
+    while !told && begun.elapsed() < HEAD_START {
+        pause(LOOK_EVERY);
+        told = tell(&mut engine, &marker)?;
+    }
     let mut demo = shell::command(root, program)?;
     demo.arg("--engine")
         .arg(&marker)

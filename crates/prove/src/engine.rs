@@ -3,6 +3,10 @@
 pub mod aggregation;
 pub mod backend;
 pub mod cli;
+#[cfg(not(feature = "cuda"))]
+mod constraints;
+#[cfg(not(feature = "cuda"))]
+pub mod device;
 pub mod execution;
 pub mod keys;
 pub mod machine;

@@ -4,10 +4,8 @@
 #[cfg(not(feature = "cuda"))]
 mod chosen {
     pub use openvm_continuations::prover::InnerCpuProver as CircuitProver;
-    pub use openvm_sdk_config::SdkVmCpuBuilder as MachineBuilder;
 
-    /// Proves with all processors that the process may use.
-    pub type Backend = openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2CpuEngine;
+    pub use super::super::device::{Builder as MachineBuilder, Engine as Backend};
 }
 
 #[cfg(feature = "cuda")]

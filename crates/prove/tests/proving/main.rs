@@ -7,6 +7,8 @@
     reason = "test helpers may panic"
 )]
 
+mod constraints;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -25,6 +27,9 @@ const LIMIT: Duration = Duration::from_hours(1);
 
 /// Memory that a worker may take (issue 3), in bytes.
 const MEMORY: u64 = 10_000_000_000;
+
+/// Rounds of the counting program for three segments.
+const ROUNDS: u32 = 1_500_000;
 
 /// A folder of this test, and engines that keep their keys in it.
 struct Bench {
@@ -58,7 +63,7 @@ impl Bench {
 
 /// The golden vectors' batch: its input and its hash.
 fn golden() -> (Vec<u8>, Hash) {
-    let vectors = include_str!("../../../tests/vectors/chain.json");
+    let vectors = include_str!("../../../../tests/vectors/chain.json");
     let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
     let input = vectors["batch_input"].as_str().unwrap();
     let input = hex::decode(input.strip_prefix("0x").unwrap()).unwrap();
@@ -251,7 +256,7 @@ fn refuses_what_does_not_fit(bench: &Bench, engine: &mut Engine, batch_hash: Has
 fn two_engines_share_the_segments_of_a_batch() {
     let mut bench = Bench::new();
     let elf = bench.path("counting.elf");
-    std::fs::write(&elf, counting_program(1_500_000)).unwrap();
+    std::fs::write(&elf, counting_program(ROUNDS)).unwrap();
     bench.elf = Some(elf);
     let mut engines = [bench.engine(), bench.engine()];
     let (segments, revealed, _) = prove(&bench, &mut engines, b"");
@@ -262,22 +267,23 @@ fn two_engines_share_the_segments_of_a_batch() {
 #[test]
 fn an_engine_without_memory_dies_alone() {
     let bench = Bench::new();
-    let (input, _) = golden();
-    let file = bench.path("input");
-    std::fs::write(&file, input).unwrap();
+    // A full segment takes 3.9 GB, what comes before it 1.9.
+    let (file, elf) = (bench.path("input"), bench.path("program.elf"));
+    std::fs::write(&file, b"").unwrap();
+    std::fs::write(&elf, counting_program(ROUNDS)).unwrap();
     let options = Options {
         program: PathBuf::from(env!("CARGO_BIN_EXE_cloister-prover-engine")),
         key_cache: Some(bench.path("keys")),
         threads: None,
         memory_limit_bytes: Some(2_500_000_000),
-        elf: None,
+        elf: Some(elf),
     };
     let mut engine = Engine::start(&options, Box::new(|_| ())).unwrap();
     let work = Work::Segment {
         input: file,
         index: 0,
         output: bench.path("segment"),
-        public_values: Some(bench.path("public-values")),
+        public_values: None,
     };
     let error = engine.call(work, LIMIT).unwrap_err();
     assert!(matches!(error, ClientError::Died(_)), "{error}");
