@@ -18,8 +18,8 @@ use crate::shell;
 pub(crate) use selftest::run as selftest;
 
 const TARGET: &str = "riscv32im-risc0-zkvm-elf";
-/// The last lets fills of up to 80 bytes be plain stores, without a call. The same for copies takes
-/// fewer instructions still, but the program would pass 2^19, and its table would double.
+/// The last lets fills of up to 80 bytes be plain stores, without a call. The same for copies gains
+/// next to nothing: most are of values that the compiler does not know to lie at words.
 const FLAGS: &str = "-C passes=lower-atomic -C linker=rust-lld -C linker-flavor=ld.lld \
                      -C link-arg=--gc-sections --cfg getrandom_backend=\"custom\" \
                      -Z unstable-options -C panic=immediate-abort \

@@ -9,8 +9,8 @@ use cloister_types::{
 };
 
 use crate::{
-    domain,
-    hash::{Sha256, hash_pair, hash_seven, sha256},
+    big_endian, domain,
+    hash::{Sha256, hash_pair, hash_pair_to, hash_seven, sha256},
     salt::BatchSalter,
 };
 
@@ -52,12 +52,17 @@ pub fn log_commitment(salt: &Salt, log: &LogRecord) -> B256 {
 #[must_use]
 #[inline]
 pub fn transaction_leaf(commitments: &[B256; 7]) -> B256 {
-    let values = commitments.each_ref().map(|commitment| &commitment.0);
-    B256::new(hash_seven(domain::TRANSACTION_LEAF, values))
+    leaf_of(commitments.each_ref().map(|commitment| &commitment.0))
+}
+
+#[inline]
+fn leaf_of(commitments: [&[u8; 32]; 7]) -> B256 {
+    B256::new(hash_seven(domain::TRANSACTION_LEAF, commitments))
 }
 
 /// Lies at a word's boundary, from where the guest takes words instead of bytes.
-#[repr(align(4))]
+#[derive(Clone, Copy, Default)]
+#[repr(C, align(4))]
 struct Aligned<T>(T);
 
 /// Commits to a transaction and each of its logs with the batch's salts.
@@ -74,17 +79,25 @@ pub fn commit_transaction(
         .zip(&fields.logs)
         .map(|(index, log)| log_commitment(&salts.log(index), log))
         .collect();
-    let mut commit = |field, bytes: &[u8]| field_commitment(field, &salts.field(field), bytes);
-    let commitments = Aligned([
-        commit(Field::Identity, &fields.identity()),
-        commit(Field::Sender, fields.sender.as_slice()),
-        commit(Field::Target, &fields.target()),
-        commit(Field::Value, &fields.value()),
-        commit(Field::Input, &fields.input),
-        commit(Field::Outcome, &fields.outcome()),
-        commit(Field::Logs, &encode_log_commitments(&logs)),
-    ]);
-    let leaf = transaction_leaf(&commitments.0);
+    let mut commitments = [Aligned(B256::ZERO); 7];
+    {
+        let [identity, sender, target, value, input, outcome, of_logs] = &mut commitments;
+        let mut commit = |to: &mut Aligned<B256>, field, bytes: &[u8]| {
+            to.0 = field_commitment(field, &salts.field(field), bytes);
+        };
+        commit(identity, Field::Identity, &Aligned(fields.identity()).0);
+        commit(sender, Field::Sender, fields.sender.as_slice());
+        commit(target, Field::Target, &Aligned(fields.target()).0);
+        commit(
+            value,
+            Field::Value,
+            &Aligned(big_endian::bytes(&fields.value)).0,
+        );
+        commit(input, Field::Input, &fields.input);
+        commit(outcome, Field::Outcome, &Aligned(fields.outcome()).0);
+        commit(of_logs, Field::Logs, &encode_log_commitments(&logs));
+    }
+    let leaf = leaf_of(commitments.each_ref().map(|commitment| &commitment.0.0));
     CommittedTransaction { leaf, logs }
 }
 
@@ -268,6 +281,7 @@ pub fn root_from_path(leaf: B256, index: u32, count: u32, siblings: &[B256]) -> 
 
 /// Entry of an activity chain: SHA-256(0x0b ‖ kind u8 ‖ transaction leaf or log commitment).
 #[must_use]
+#[inline]
 pub fn activity_entry(kind: ActivityKind, commitment: &B256) -> B256 {
     B256::new(sha256(
         domain::ACTIVITY_ENTRY,
@@ -280,10 +294,22 @@ pub fn activity_entry(kind: ActivityKind, commitment: &B256) -> B256 {
 /// The count stops at its maximum, which no chain can reach.
 #[must_use]
 pub fn append(chain: &ActivityHead, entry: &B256) -> ActivityHead {
-    ActivityHead {
-        count: chain.count.saturating_add(1),
-        head: B256::new(hash_pair(domain::ACTIVITY_HEAD, &chain.head.0, &entry.0)),
-    }
+    let mut next = *chain;
+    extend(&mut next, entry);
+    next
+}
+
+/// Makes a chain what [`append`] answers.
+#[inline]
+pub fn extend(chain: &mut ActivityHead, entry: &B256) {
+    chain.count = chain.count.saturating_add(1);
+    let before = Aligned(chain.head);
+    hash_pair_to(
+        &mut chain.head.0,
+        domain::ACTIVITY_HEAD,
+        &before.0.0,
+        &entry.0,
+    );
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use native as machine;
 #[cfg(target_os = "zkvm")]
 use zkvm as machine;
 
+#[cfg(target_os = "zkvm")]
+pub(crate) use machine::reverse;
 pub(crate) use machine::{Beginning, Keyed, Sha256, hash_seven};
 
 pub use machine::{Pair, address_words, hash_pair, hash_pair_to, sha256};

@@ -41,11 +41,14 @@ extern crate alloc;
 
 pub mod activity;
 pub mod audit;
+pub mod big_endian;
 pub mod domain;
+pub mod equal;
 pub mod hash;
 pub mod provider;
 pub mod salt;
 pub mod state;
+pub mod wide;
 
 pub use alloy_primitives::keccak256;
 pub use hash::{hash_pair, sha256};

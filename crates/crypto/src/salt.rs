@@ -164,12 +164,12 @@ pub(crate) struct TransactionSalter<'a> {
 impl TransactionSalter<'_> {
     /// As [`BatchSalter::field_salt`].
     pub(crate) fn field(&mut self, field: Field) -> Salt {
-        Salt::from(self.beginning.mac(field.code(), u32::MAX))
+        self.beginning.mac(field.code(), u32::MAX)
     }
 
     /// As [`BatchSalter::log_salt`].
     pub(crate) fn log(&mut self, index: u32) -> Salt {
-        Salt::from(self.beginning.mac(Field::Logs.code(), index))
+        self.beginning.mac(Field::Logs.code(), index)
     }
 }
 

@@ -113,8 +113,19 @@ pub(crate) fn split<T: Keyed>(items: &[T], depth: usize) -> (&[T], &[T]) {
 pub(crate) fn first_unsorted<T: Keyed>(items: &[T]) -> Option<usize> {
     items
         .windows(2)
-        .position(|pair| pair[0].key() >= pair[1].key())
+        .position(|pair| !ascend(pair[0].key(), pair[1].key()))
         .map(|at| at + 1)
+}
+
+/// Whether one key is before the other. The first word decides nearly always; the guest calls a
+/// function for the comparison of arrays.
+#[inline]
+fn ascend(one: &LeafKey, other: &LeafKey) -> bool {
+    let [first, second] = [one, other].map(|key| {
+        let [a, b, c, d, ..] = key.0;
+        u32::from_be_bytes([a, b, c, d])
+    });
+    first < second || first == second && one < other
 }
 
 /// Node hash of a leaf: `SHA-256(0x01 ‖ key ‖ commit)`.

@@ -298,24 +298,35 @@ impl PartialTree {
 
     /// Adds the end of the path of one key, in its own leaf.
     pub(crate) fn push_own(&mut self, at: &Next, key: &LeafKey, commit: &Hash) {
-        self.push_end(at, Leaves::Own(LeafCommit(*commit)), key);
+        let end = self.ends.len();
+        self.push_end(at, Leaves::None);
+        if let Some(end) = self.ends.get_mut(end) {
+            // Written where it stays: moved with the end, it would be copied twice.
+            end.leaves = Leaves::Own(LeafCommit(*commit));
+            hash_end(&mut self.nodes, &mut self.leaf, end, key);
+        }
     }
 
     /// Adds the end of the paths of some keys, where nothing is, or the leaf of whatever key.
     pub(crate) fn push_other(&mut self, at: &Next, leaf: Option<Change>) {
         let leaves = leaf.map_or(Leaves::None, Leaves::One);
-        self.push_end(at, leaves, &LeafKey::default());
+        let end = self.ends.len();
+        self.push_end(at, leaves);
+        if let Some(end) = self.ends.get(end) {
+            // There is no leaf of an own key.
+            let none = LeafKey::default();
+            hash_end(&mut self.nodes, &mut self.leaf, end, &none);
+        }
     }
 
-    fn push_end(&mut self, at: &Next, leaves: Leaves, key: &LeafKey) {
-        let end = End {
+    #[inline]
+    fn push_end(&mut self, at: &Next, leaves: Leaves) {
+        self.ends.push(End {
             place: at.place,
             depth: at.depth,
             until: at.until,
             leaves,
-        };
-        hash_end(&mut self.nodes, &mut self.leaf, &end, key);
-        self.ends.push(end);
+        });
     }
 
     /// Hashes every inner node below which something changed, once: from the last to the first, so

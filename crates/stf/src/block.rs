@@ -1,6 +1,7 @@
 //! Execution of one block.
 
 use alloc::{
+    boxed::Box,
     collections::BTreeSet,
     string::{String, ToString},
     vec::Vec,
@@ -11,21 +12,29 @@ use cloister_types::{
     block::{prev_randao, transactions_hash},
 };
 use revm::{
-    Context, ExecuteEvm, InspectEvm, MainBuilder,
+    Database, ExecuteEvm,
     context::{
-        BlockEnv, CfgEnv, ContextTr, Journal, TxEnv,
-        result::{EVMError, ExecResultAndState, ExecutionResult, InvalidTransaction},
+        BlockEnv, CfgEnv, ContextTr, FrameStack, TxEnv,
+        result::{EVMError, ExecutionResult, InvalidTransaction},
     },
-    handler::{Handler, MainnetContext, MainnetEvm, MainnetHandler, SYSTEM_ADDRESS},
+    handler::{
+        EthFrame, Handler, MainnetContext, MainnetHandler, SYSTEM_ADDRESS,
+        instructions::EthInstructions,
+    },
+    inspector::InspectorHandler,
+    interpreter::interpreter::EthInterpreter,
     state::{Bytecode, EvmState},
 };
 
 use crate::{
+    addresses,
     cost::{Feature, Touched, Work, words},
-    envelope::{RecoveredTx, TransactionKind, call_env},
+    envelope::{RecoveredTx, Sent, TransactionKind, call_env},
+    handler::TransactionHandler,
     meter::Meter,
     opcodes,
     overlay::Overlay,
+    precompiles::Precompiles,
     reject::TxRejected,
     rules::{self, HISTORY_ADDRESS},
     seal::log_addresses,
@@ -33,10 +42,30 @@ use crate::{
     table::Seed,
 };
 
-pub(crate) type Evm<'a, R, W = ()> = MainnetEvm<MainnetContext<Overlay<'a, R>>, W>;
+type Opcodes<D> = EthInstructions<EthInterpreter, MainnetContext<D>>;
+pub(crate) type Evm<D, W = ()> =
+    revm::context::Evm<MainnetContext<D>, W, Opcodes<D>, Precompiles, EthFrame>;
 
-type Ran = ExecResultAndState<ExecutionResult, EvmState>;
-type Transacted = Result<Ran, EVMError<StateError, InvalidTransaction>>;
+pub(crate) type Transacted = Result<ExecutionResult, EVMError<StateError, InvalidTransaction>>;
+
+/// A transaction that ran, and what it made of the state.
+struct Ran {
+    result: ExecutionResult,
+    state: EvmState,
+}
+
+/// What a block executes over, and changes as it goes.
+pub(crate) trait BlockState: Database<Error = StateError> {
+    /// Makes the changes of the transaction that ran, and answers the accounts whose nonce, balance
+    /// or code it changed, in no order.
+    fn commit(&mut self, state: &EvmState) -> Result<Vec<Address>, StateError>;
+
+    /// Forgets that a transaction which was refused looked at anything.
+    fn forget_touches(&mut self);
+}
+
+/// Most transactions for which room is made before they are executed.
+pub(crate) const MOST_ROOM: usize = 256;
 
 /// Gas of the system call that stores the parent's hash (EIP-2935).
 const SYSTEM_CALL_GAS: u64 = 30_000_000;
@@ -203,27 +232,49 @@ impl Watch for () {}
 impl Watch for Meter {}
 
 mod sealed {
-    use super::{Evm, ExecuteEvm, InspectEvm, Meter, StateReader, Transacted, TxEnv};
+    use super::{
+        BlockState, Evm, Handler, InspectorHandler, MainnetHandler, Meter, Transacted,
+        TransactionHandler,
+    };
 
     /// Nobody else says how transactions run.
-    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    #[expect(
+        private_bounds,
+        private_interfaces,
+        reason = "it cannot be named outside of the crate"
+    )]
     pub trait Run: Sized {
-        /// Runs a transaction.
-        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R, Self>, tx: TxEnv) -> Transacted;
+        /// Whether it sees every opcode.
+        const SEES_OPCODES: bool;
+
+        /// Runs the transaction that was set.
+        fn run<D: BlockState>(evm: &mut Evm<D, Self>) -> Transacted;
     }
 
-    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    #[expect(
+        private_bounds,
+        private_interfaces,
+        reason = "it cannot be named outside of the crate"
+    )]
     impl Run for () {
-        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R>, tx: TxEnv) -> Transacted {
-            evm.transact(tx)
+        const SEES_OPCODES: bool = false;
+
+        fn run<D: BlockState>(evm: &mut Evm<D>) -> Transacted {
+            TransactionHandler::new().run(evm)
         }
     }
 
-    #[expect(private_interfaces, reason = "it cannot be named outside of the crate")]
+    #[expect(
+        private_bounds,
+        private_interfaces,
+        reason = "it cannot be named outside of the crate"
+    )]
     impl Run for Meter {
-        fn run<R: StateReader + ?Sized>(evm: &mut Evm<'_, R, Self>, tx: TxEnv) -> Transacted {
+        const SEES_OPCODES: bool = true;
+
+        fn run<D: BlockState>(evm: &mut Evm<D, Self>) -> Transacted {
             evm.inspector = Self::default();
-            evm.inspect_tx(tx)
+            MainnetHandler::default().inspect_run(evm)
         }
     }
 }
@@ -269,17 +320,15 @@ impl Metered {
 
 /// Executes a block, transaction by transaction, over a state that it does not change.
 pub struct BlockExecutor<'a, R: StateReader + ?Sized, W: Watch = ()> {
-    evm: Evm<'a, R, W>,
-    header: BlockHeader,
-    transactions: Vec<ExecutedTransaction>,
+    block: Execution<Overlay<'a, R>, W>,
     work: Work,
 }
 
 impl<R: StateReader + ?Sized, W: Watch> core::fmt::Debug for BlockExecutor<'_, R, W> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("BlockExecutor")
-            .field("header", &self.header)
-            .field("transactions", &self.transactions.len())
+            .field("header", &self.block.header)
+            .field("transactions", &self.block.transactions.len())
             .finish_non_exhaustive()
     }
 }
@@ -294,18 +343,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R> {
         context: BlockContext,
         state: &'a R,
     ) -> Result<Self, BlockError> {
-        Self::seeded(config, context, state, Seed::random())
-    }
-
-    /// As [`BlockExecutor::new`], with numbers for its tables that whoever sends transactions does
-    /// not know.
-    pub(crate) fn seeded(
-        config: &ChainConfig,
-        context: BlockContext,
-        state: &'a R,
-        seed: Seed,
-    ) -> Result<Self, BlockError> {
-        Self::watched(config, context, (state, seed), ())
+        Self::watched(config, context, state, ())
     }
 }
 
@@ -319,7 +357,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         context: BlockContext,
         state: &'a R,
     ) -> Result<Self, BlockError> {
-        Self::watched(config, context, (state, Seed::random()), Meter::default())
+        Self::watched(config, context, state, Meter::default())
     }
 
     /// As [`BlockExecutor::execute`], if `accept` takes what the transaction would cost.
@@ -332,28 +370,26 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         tx: &RecoveredTx,
         accept: impl FnOnce(&Metered) -> Result<(), E>,
     ) -> Result<&ExecutedTransaction, E> {
-        let (index, result) = self.run(tx)?;
-        let metered = self.measure(tx, &result);
+        let (env, sent) = tx.clone().at(self.block.header.base_fee_wei);
+        let (index, ran) = self.block.run(env)?;
+        let metered = self.measure(tx, &ran);
         if let Err(refusal) = accept(&metered) {
-            self.evm.ctx.db_mut().forget_touches();
+            self.block.evm.ctx.db_mut().forget_touches();
             return Err(refusal);
         }
         let work = metered.work;
-        let executed = self.include(tx, index, result)?;
-        let active = activity(executed);
+        let executed = self.block.include(&sent, index, ran)?;
         self.work.absorb(&work);
-        self.work.add(Feature::ActivityEntry, active);
-        self.transactions
-            .last()
-            .ok_or_else(|| ExecuteError::from(unrecorded()).into())
+        self.work.add(Feature::ActivityEntry, activity(executed));
+        Ok(executed)
     }
 
     /// What the transaction that ran would cost.
-    fn measure(&mut self, tx: &RecoveredTx, result: &Ran) -> Metered {
-        let mut work = self.evm.inspector.take();
+    fn measure(&mut self, tx: &RecoveredTx, ran: &Ran) -> Metered {
+        let mut work = self.block.evm.inspector.take();
         work.absorb(&tx.work());
-        let mut active = result.state.values().filter(|one| one.is_touched()).count();
-        for log in result.result.logs() {
+        let mut active = ran.state.values().filter(|one| one.is_touched()).count();
+        for log in ran.result.logs() {
             let bytes = log
                 .topics()
                 .len()
@@ -365,7 +401,7 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         }
         // Sender and target are among the accounts; a call that failed touches its target still.
         let active = u64::try_from(active).unwrap_or(u64::MAX).saturating_add(1);
-        let read = self.evm.ctx.db_mut().touched();
+        let read = self.block.evm.ctx.db_mut().touched();
         let leaves = read.leaves.saturating_add(active);
         let touched = Touched {
             leaves,
@@ -390,21 +426,14 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
     fn watched(
         config: &ChainConfig,
         context: BlockContext,
-        (state, seed): (&'a R, Seed),
+        state: &'a R,
         watch: W,
     ) -> Result<Self, BlockError> {
-        let header = context.header(config);
-        let mut evm = evm(
-            rules::cfg_env(config),
-            rules::block_env(&header),
-            (state, seed),
-            watch,
-        );
-        store_parent_hash(&mut evm, &header.parent_hash)?;
+        let state = Overlay::new(state, Seed::random());
+        let mut block = Execution::new(config, state, watch);
+        block.begin(config, context, 0)?;
         Ok(Self {
-            evm,
-            header,
-            transactions: Vec::new(),
+            block,
             work: Work::default().with(Feature::Block, 1),
         })
     }
@@ -412,13 +441,13 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
     /// Gas that is left for transactions.
     #[must_use]
     pub const fn gas_left(&self) -> u64 {
-        self.header.gas_limit.saturating_sub(self.header.gas_used)
+        self.block.gas_left()
     }
 
     /// Transactions executed so far.
     #[must_use]
     pub fn transactions(&self) -> &[ExecutedTransaction] {
-        &self.transactions
+        &self.block.transactions
     }
 
     /// Executes a transaction and adds it to the block.
@@ -427,38 +456,159 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
     /// [`ExecuteError::Rejected`] when it cannot be included: the block is as if it had never been
     /// tried (SSTF-3). [`ExecuteError::Block`] when the state cannot be read: drop the block.
     pub fn execute(&mut self, tx: &RecoveredTx) -> Result<&ExecutedTransaction, ExecuteError> {
-        let (index, result) = self.run(tx)?;
-        self.include(tx, index, result)
+        self.block.execute(tx.clone())
+    }
+
+    /// Ends the block.
+    #[must_use]
+    pub fn finish(mut self) -> BlockOutcome {
+        let (header, transactions) = self.block.end();
+        BlockOutcome {
+            header,
+            transactions,
+            trace: self.block.into_state().into_trace(),
+        }
+    }
+}
+
+/// The execution of blocks, one after the other, over any kind of state. Making the machine costs as
+/// much as a few transactions, so it is made once.
+pub(crate) struct Execution<D: BlockState, W> {
+    evm: Evm<D, W>,
+    header: BlockHeader,
+    transactions: Vec<ExecutedTransaction>,
+}
+
+impl<D: BlockState, W: Watch> Execution<D, W> {
+    /// Makes the machine, in no block yet.
+    pub(crate) fn new(config: &ChainConfig, state: D, watch: W) -> Self {
+        let header = BlockHeader::default();
+        let (cfg, block) = (rules::cfg_env(config), rules::block_env(&header));
+        Self {
+            evm: evm(cfg, block, state, watch),
+            header,
+            transactions: Vec::new(),
+        }
+    }
+
+    /// Starts a block, of about so many transactions, over the state after its parent: stores the
+    /// parent's hash (EIP-2935).
+    pub(crate) fn begin(
+        &mut self,
+        config: &ChainConfig,
+        context: BlockContext,
+        count: usize,
+    ) -> Result<(), BlockError> {
+        self.header = context.header(config);
+        // Whatever the input claims to hold costs no memory before it is executed (SSTF-7).
+        self.transactions = Vec::with_capacity(count.min(MOST_ROOM));
+        self.evm.ctx.block = rules::block_env(&self.header);
+        store_parent_hash(&mut self.evm, &self.header.parent_hash)
+    }
+
+    /// The state, with the changes made so far.
+    pub(crate) const fn state(&mut self) -> &mut D {
+        &mut self.evm.ctx.journaled_state.database
+    }
+
+    /// Ends all execution.
+    pub(crate) fn into_state(self) -> D {
+        self.evm.ctx.journaled_state.database
+    }
+
+    const fn gas_left(&self) -> u64 {
+        self.header.gas_limit.saturating_sub(self.header.gas_used)
+    }
+
+    /// As [`BlockExecutor::execute`].
+    pub(crate) fn execute(
+        &mut self,
+        tx: RecoveredTx,
+    ) -> Result<&ExecutedTransaction, ExecuteError> {
+        let (env, sent) = tx.at(self.header.base_fee_wei);
+        let (index, ran) = self.run(env)?;
+        self.include(&sent, index, ran)
     }
 
     /// Runs a transaction without including it.
-    fn run(&mut self, tx: &RecoveredTx) -> Result<(u32, Ran), ExecuteError> {
-        let index = self.check_room(tx).map_err(ExecuteError::Rejected)?;
-        match W::run(&mut self.evm, tx.env_at(self.header.base_fee_wei)) {
-            Ok(result) => Ok((index, result)),
+    fn run(&mut self, env: Box<TxEnv>) -> Result<(u32, Ran), ExecuteError> {
+        let gas_limit = env.gas_limit;
+        let index = self.check_room(gas_limit).map_err(ExecuteError::Rejected)?;
+        self.evm.ctx.tx = *env;
+        let result = W::run(&mut self.evm);
+        // Also of a transaction that was refused, or the next one would find it.
+        let state = self.evm.finalize();
+        match result {
+            Ok(result) => Ok((index, Ran { result, state })),
             Err(error) => {
                 self.evm.ctx.db_mut().forget_touches();
-                Err(self.explain(tx, error))
+                Err(self.explain(gas_limit, error))
             }
         }
     }
 
     fn include(
         &mut self,
-        tx: &RecoveredTx,
+        sent: &Sent,
         index: u32,
-        result: Ran,
+        ran: Ran,
     ) -> Result<&ExecutedTransaction, ExecuteError> {
-        let changed = self.evm.ctx.db_mut().commit(&result.state)?;
-        let executed = self.record(tx, index, result.result, changed);
-        self.header.gas_used = executed.cumulative_gas_used;
-        self.transactions.push(executed);
+        let Ran { result, state } = ran;
+        let changed = self.evm.ctx.db_mut().commit(&state)?;
+        self.reuse(state);
+        let gas_used = result.tx_gas_used();
+        let cumulative_gas_used = self.header.gas_used.saturating_add(gas_used);
+        let created = result.created_address();
+        let (succeeded, output, halt_reason, logs) = match result {
+            ExecutionResult::Success { logs, output, .. } => {
+                let logs = logs.into_iter().map(log_record).collect();
+                (true, output.into_data(), None, logs)
+            }
+            ExecutionResult::Revert { output, .. } => (false, output, None, Vec::new()),
+            ExecutionResult::Halt { reason, .. } => {
+                (false, Bytes::new(), Some(reason.to_string()), Vec::new())
+            }
+        };
+        let env = &mut self.evm.ctx.tx;
+        let (sender, to) = (env.caller, env.kind.to().copied());
+        let parties = [Some(sender), to, created];
+        self.transactions.push(ExecutedTransaction {
+            fields: TransactionFields {
+                block_number: self.header.number.0,
+                index,
+                hash: sent.hash,
+                sender,
+                to,
+                created,
+                value: env.value,
+                input: core::mem::take(&mut env.data),
+                succeeded,
+                gas_used,
+                logs,
+            },
+            kind: sent.kind,
+            cumulative_gas_used,
+            effective_gas_price: sent.effective_gas_price,
+            output,
+            halt_reason,
+            concerned: concerned(parties, changed, &self.header.beneficiary),
+        });
+        self.header.gas_used = cumulative_gas_used;
         self.transactions.last().ok_or_else(|| unrecorded().into())
     }
 
+    /// Gives the machine the memory of a transaction's state for the next one, unless that is so
+    /// much that emptying it would cost more than it saves.
+    fn reuse(&mut self, mut state: EvmState) {
+        if state.capacity() < 16 {
+            state.clear();
+            self.evm.ctx.journaled_state.inner.state = state;
+        }
+    }
+
     /// The transaction's index in the block, if it fits.
-    fn check_room(&self, tx: &RecoveredTx) -> Result<u32, TxRejected> {
-        let (left, got, limit) = (self.gas_left(), tx.gas_limit(), self.header.gas_limit);
+    fn check_room(&self, got: u64) -> Result<u32, TxRejected> {
+        let (left, limit) = (self.gas_left(), self.header.gas_limit);
         if got > left {
             return Err(if got > limit {
                 TxRejected::GasLimitAboveBlock { limit, got }
@@ -474,13 +624,13 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
 
     fn explain(
         &self,
-        tx: &RecoveredTx,
+        gas_limit: u64,
         error: EVMError<StateError, InvalidTransaction>,
     ) -> ExecuteError {
         match error {
             EVMError::Transaction(error) => ExecuteError::Rejected(TxRejected::from_revm(
                 error,
-                tx.gas_limit(),
+                gas_limit,
                 self.header.gas_limit,
                 self.header.base_fee_wei,
             )),
@@ -491,73 +641,12 @@ impl<'a, R: StateReader + ?Sized, W: Watch> BlockExecutor<'a, R, W> {
         }
     }
 
-    fn record(
-        &self,
-        tx: &RecoveredTx,
-        index: u32,
-        result: ExecutionResult,
-        changed: Vec<Address>,
-    ) -> ExecutedTransaction {
-        let gas_used = result.tx_gas_used();
-        let Ended {
-            succeeded,
-            output,
-            halt_reason,
-            created,
-            logs,
-        } = Ended::from(result);
-        let fields = TransactionFields {
-            block_number: self.header.number.0,
-            index,
-            hash: *tx.hash(),
-            sender: *tx.sender(),
-            to: tx.to().copied(),
-            created,
-            value: *tx.value(),
-            input: tx.input().clone(),
-            succeeded,
-            gas_used,
-            logs,
-        };
-        let concerned = concerned(&fields, changed, &self.header.beneficiary);
-        ExecutedTransaction {
-            fields,
-            kind: tx.kind(),
-            cumulative_gas_used: self.header.gas_used.saturating_add(gas_used),
-            effective_gas_price: tx.effective_gas_price(self.header.base_fee_wei),
-            output,
-            halt_reason,
-            concerned,
-        }
-    }
-
     /// Ends the block.
-    #[must_use]
-    pub fn finish(self) -> BlockOutcome {
-        self.end(Overlay::into_trace)
-    }
-
-    /// Ends the block for a caller that needs its changes in no order, and knows itself what was
-    /// read.
-    pub(crate) fn finish_without_record(self) -> BlockOutcome {
-        self.end(Overlay::into_changes)
-    }
-
-    fn end(self, trace: impl FnOnce(Overlay<'a, R>) -> BlockTrace) -> BlockOutcome {
-        let Self {
-            evm,
-            mut header,
-            transactions,
-            work: _,
-        } = self;
+    pub(crate) fn end(&mut self) -> (BlockHeader, Vec<ExecutedTransaction>) {
+        let (mut header, transactions) = (self.header, core::mem::take(&mut self.transactions));
         header.transaction_count = u32::try_from(transactions.len()).unwrap_or(u32::MAX);
         header.transactions_hash = transactions_hash(transactions.iter().map(|tx| &tx.fields.hash));
-        let trace = trace(evm.ctx.journaled_state.database);
-        BlockOutcome {
-            header,
-            transactions,
-            trace,
-        }
+        (header, transactions)
     }
 }
 
@@ -577,56 +666,17 @@ fn activity(executed: &ExecutedTransaction) -> u64 {
 /// created contract, and every account that it changed, except the beneficiary, who would otherwise
 /// be concerned by every transaction that pays a priority fee.
 fn concerned(
-    fields: &TransactionFields,
+    parties: [Option<Address>; 3],
     changed: Vec<Address>,
     beneficiary: &Address,
 ) -> Vec<Address> {
-    let mut addresses = changed;
-    addresses.retain(|address| address != beneficiary);
-    addresses.push(fields.sender);
-    addresses.extend(fields.to);
-    addresses.extend(fields.created);
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
-}
-
-/// A result in the terms of receipts.
-struct Ended {
-    succeeded: bool,
-    output: Bytes,
-    halt_reason: Option<String>,
-    created: Option<Address>,
-    logs: Vec<LogRecord>,
-}
-
-impl From<ExecutionResult> for Ended {
-    fn from(result: ExecutionResult) -> Self {
-        let created = result.created_address();
-        match result {
-            ExecutionResult::Success { logs, output, .. } => Self {
-                succeeded: true,
-                output: output.into_data(),
-                halt_reason: None,
-                created,
-                logs: logs.into_iter().map(log_record).collect(),
-            },
-            ExecutionResult::Revert { output, .. } => Self {
-                succeeded: false,
-                output,
-                halt_reason: None,
-                created: None,
-                logs: Vec::new(),
-            },
-            ExecutionResult::Halt { reason, .. } => Self {
-                succeeded: false,
-                output: Bytes::new(),
-                halt_reason: Some(reason.to_string()),
-                created: None,
-                logs: Vec::new(),
-            },
-        }
+    let mut sorted = changed;
+    addresses::sort(&mut sorted);
+    sorted.retain(|address| address != beneficiary);
+    for address in parties.iter().flatten() {
+        addresses::insert(&mut sorted, address);
     }
+    sorted
 }
 
 fn log_record(log: Log) -> LogRecord {
@@ -639,24 +689,28 @@ fn log_record(log: Log) -> LogRecord {
     }
 }
 
-pub(crate) fn evm<R: StateReader + ?Sized, W>(
+pub(crate) fn evm<D: BlockState, W: Watch>(
     cfg: CfgEnv,
     block: BlockEnv,
-    (state, seed): (&R, Seed),
+    state: D,
     watch: W,
-) -> Evm<'_, R, W> {
+) -> Evm<D, W> {
     let spec = cfg.spec;
-    let mut evm =
-        Context::<BlockEnv, TxEnv, CfgEnv, Overlay<'_, R>, Journal<Overlay<'_, R>>, ()>::new(
-            Overlay::new(state, seed),
-            spec,
-        )
-        .with_cfg(cfg)
-        .with_block(block)
-        .with_tx(call_env())
-        .build_mainnet_with_inspector(watch);
-    opcodes::install(&mut evm.instruction);
-    evm
+    let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
+    if !W::SEES_OPCODES {
+        opcodes::install(&mut instruction);
+    }
+    revm::context::Evm {
+        ctx: MainnetContext::new(state, spec)
+            .with_cfg(cfg)
+            .with_block(block)
+            .with_tx(call_env()),
+        inspector: watch,
+        instruction,
+        precompiles: Precompiles::new(spec),
+        // Frames are made when calls are nested, not eight for each block.
+        frame_stack: FrameStack::new(),
+    }
 }
 
 pub(crate) fn machine_error(error: EVMError<StateError, InvalidTransaction>) -> BlockError {
@@ -670,8 +724,8 @@ pub(crate) fn machine_error(error: EVMError<StateError, InvalidTransaction>) -> 
 }
 
 /// EIP-2935's system call at the start of the block. It pays nothing and bumps no nonce.
-fn store_parent_hash<R: StateReader + ?Sized, W>(
-    evm: &mut Evm<'_, R, W>,
+fn store_parent_hash<D: BlockState, W>(
+    evm: &mut Evm<D, W>,
     parent_hash: &B256,
 ) -> Result<(), BlockError> {
     let mut call = call_env();
@@ -681,7 +735,7 @@ fn store_parent_hash<R: StateReader + ?Sized, W>(
     call.gas_limit = SYSTEM_CALL_GAS;
     evm.ctx.tx = call;
     let result: Result<ExecutionResult, EVMError<StateError, InvalidTransaction>> =
-        MainnetHandler::default().run_system_call(evm);
+        TransactionHandler::new().run_system_call(evm);
     let result = result.map_err(machine_error)?;
     if !result.is_success() {
         return Err(BlockError::Machine(

@@ -3,20 +3,20 @@
 use alloc::string::{String, ToString};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use cloister_types::{BlockHeader, ChainConfig};
-use revm::{
-    ExecuteEvm,
-    context::{
-        result::{EVMError, ExecutionResult},
-        transaction::{AccessList, AccessListItem},
-    },
+use revm::context::{
+    result::{EVMError, ExecutionResult},
+    transaction::{AccessList, AccessListItem},
 };
 
 use crate::{
     block::{BlockError, evm, machine_error},
     envelope::{TransactionKind, call_env},
+    handler::transact,
+    overlay::Overlay,
     reject::TxRejected,
     rules,
     state::StateReader,
+    table::Seed,
 };
 
 /// A call that changes nothing.
@@ -124,20 +124,19 @@ pub fn call<R: StateReader + ?Sized>(
             storage_keys,
         });
     env.access_list = AccessList(items.collect());
-    let result = evm(cfg, block, (state, crate::table::Seed::random()), ())
-        .transact(env)
-        .map_err(|error| match error {
-            EVMError::Transaction(error) => CallError::Rejected(TxRejected::from_revm(
-                error,
-                gas_limit,
-                limit,
-                header.base_fee_wei,
-            )),
-            other @ (EVMError::Header(_)
-            | EVMError::Database(_)
-            | EVMError::Custom(_)
-            | EVMError::CustomAny(_)) => CallError::Block(machine_error(other)),
-        })?;
+    let mut evm = evm(cfg, block, Overlay::new(state, Seed::random()), ());
+    let result = transact(&mut evm, env).map_err(|error| match error {
+        EVMError::Transaction(error) => CallError::Rejected(TxRejected::from_revm(
+            error,
+            gas_limit,
+            limit,
+            header.base_fee_wei,
+        )),
+        other @ (EVMError::Header(_)
+        | EVMError::Database(_)
+        | EVMError::Custom(_)
+        | EVMError::CustomAny(_)) => CallError::Block(machine_error(other)),
+    })?;
     Ok(outcome(result.result))
 }
 

@@ -89,11 +89,11 @@ features!(
     InitWord,
     /// 32 bytes of code that came into being.
     DeployedWord,
-    /// Opcodes that move a word: PUSH, POP, DUP, JUMPDEST, PC, GAS.
+    /// Opcodes that move a word: PUSH, POP, DUP, JUMPDEST, PC, GAS, sizes, CALLVALUE.
     OpStack,
     /// SWAP, EXCHANGE.
     OpSwap,
-    /// ADD, SUB, comparisons, bits, shifts, SIGNEXTEND.
+    /// ADD, SUB, comparisons, bits, SHL, SHR, ADDRESS, CALLER.
     OpSimple,
     /// MUL.
     OpMul,
@@ -119,7 +119,7 @@ features!(
     CopyWord,
     /// 32 bytes moved by MCOPY.
     MoveWord,
-    /// Opcodes that tell about call, transaction or block.
+    /// Opcodes that tell about transaction or block; BYTE, SAR, CLZ, SIGNEXTEND.
     OpEnvironment,
     /// JUMP, JUMPI.
     OpJump,

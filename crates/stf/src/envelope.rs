@@ -235,19 +235,31 @@ impl RecoveredTx {
             .with(Feature::EnvelopeWord, words(self.raw.len()))
     }
 
-    /// What the machine executes at `base_fee_wei`.
+    /// What the machine executes at `base_fee_wei`, and what it has no use for.
     ///
     /// A chain whose base fee is 0 is free of charge: tools that insist on offering a wei per gas
     /// (Foundry) must work for accounts that own nothing. A priority fee above the maximum stays as
     /// it is, for the machine to refuse.
-    pub(crate) fn env_at(&self, base_fee_wei: u64) -> TxEnv {
-        let mut env = TxEnv::clone(&self.env);
+    pub(crate) fn at(self, base_fee_wei: u64) -> (Box<TxEnv>, Sent) {
+        let sent = Sent {
+            hash: self.hash,
+            kind: self.kind,
+            effective_gas_price: self.effective_gas_price(base_fee_wei),
+        };
+        let mut env = self.env;
         if base_fee_wei == 0 && env.gas_priority_fee.is_none_or(|fee| fee <= env.gas_price) {
             env.gas_price = 0;
             env.gas_priority_fee = env.gas_priority_fee.map(|_| 0);
         }
-        env
+        (env, sent)
     }
+}
+
+/// What a block says of a transaction that the machine does not know.
+pub(crate) struct Sent {
+    pub(crate) hash: B256,
+    pub(crate) kind: TransactionKind,
+    pub(crate) effective_gas_price: u128,
 }
 
 /// Decodes a signed transaction and recovers its signer. Independent of any state, so many can be
@@ -263,25 +275,32 @@ pub fn decode_and_recover(
     if raw.len() > MAX_TRANSACTION_BYTES {
         return Err(DecodeTxError::TooLong { got: raw.len() });
     }
-    let decoded = match raw.first() {
-        Some(0xc0..) => legacy(raw, config)?,
-        Some(1) => typed(raw, TransactionKind::Eip2930, config)?,
-        Some(2) => typed(raw, TransactionKind::Eip1559, config)?,
+    let kind = match raw.first() {
+        Some(0xc0..) => TransactionKind::Legacy,
+        Some(1) => TransactionKind::Eip2930,
+        Some(2) => TransactionKind::Eip1559,
         Some(3) => return Err(DecodeTxError::Blob),
-        Some(4) => typed(raw, TransactionKind::Eip7702, config)?,
+        Some(4) => TransactionKind::Eip7702,
         Some(other) => return Err(DecodeTxError::UnsupportedType(*other)),
         None => return Err(alloy_rlp::Error::InputTooShort.into()),
     };
-    let Decoded {
-        kind,
-        mut env,
-        authorizations,
-        signature,
+    let mut env = Box::new(empty_env(kind));
+    let mut signed = Signed::default();
+    if kind == TransactionKind::Legacy {
+        legacy(raw, config, &mut env, &mut signed)?;
+    } else {
+        typed(raw, config, &mut env, &mut signed)?;
+    }
+    let Signed {
+        r,
+        s,
+        odd_y,
         digest,
-    } = decoded;
-    let Signature { r, s, odd_y } = signature;
+        authorizations,
+    } = &mut signed;
+    let authorizations = core::mem::take(authorizations);
     env.caller = crypto
-        .recover(&digest, &r, &s, odd_y)
+        .recover(digest, r, s, *odd_y)
         .map_err(DecodeTxError::Signature)?;
     let affordable = env
         .gas_limit
@@ -306,18 +325,16 @@ pub fn decode_and_recover(
     })
 }
 
-struct Signature {
+/// What a transaction holds besides its environment. Decoders write to it, because what they
+/// return would be moved more than once.
+#[derive(Default)]
+struct Signed {
     r: U256,
     s: U256,
     odd_y: bool,
-}
-
-struct Decoded {
-    kind: TransactionKind,
-    env: Box<TxEnv>,
-    authorizations: Vec<SignedAuthorization>,
-    signature: Signature,
+    /// What was signed.
     digest: B256,
+    authorizations: Vec<SignedAuthorization>,
 }
 
 /// A transaction environment with nothing in it. (`TxEnv::default` goes through a fallible builder.)
@@ -345,11 +362,14 @@ pub(crate) const fn call_env() -> TxEnv {
     empty_env(TransactionKind::Legacy)
 }
 
-fn legacy(raw: &Bytes, config: &ChainConfig) -> Result<Decoded, DecodeTxError> {
-    let kind = TransactionKind::Legacy;
+fn legacy(
+    raw: &Bytes,
+    config: &ChainConfig,
+    env: &mut TxEnv,
+    to: &mut Signed,
+) -> Result<(), DecodeTxError> {
     let fields = whole_list(raw)?;
     let mut rest = fields;
-    let mut env = Box::new(empty_env(kind));
     env.nonce = u64::decode(&mut rest)?;
     env.gas_price = u128::decode(&mut rest)?;
     env.gas_limit = u64::decode(&mut rest)?;
@@ -358,7 +378,8 @@ fn legacy(raw: &Bytes, config: &ChainConfig) -> Result<Decoded, DecodeTxError> {
     env.data = byte_string(raw, &mut rest)?;
     let signed = before(fields, rest);
     let v = u128::decode(&mut rest)?;
-    let (r, s) = (U256::decode(&mut rest)?, U256::decode(&mut rest)?);
+    to.r = U256::decode(&mut rest)?;
+    to.s = U256::decode(&mut rest)?;
     at_end(rest)?;
     let protected = match v {
         27 | 28 => return Err(DecodeTxError::NotReplayProtected),
@@ -378,35 +399,25 @@ fn legacy(raw: &Bytes, config: &ChainConfig) -> Result<Decoded, DecodeTxError> {
     let mut end = Vec::with_capacity(11);
     chain_id.encode(&mut end);
     end.extend_from_slice(&[0x80, 0x80]);
-    let digest = list_digest(None, payload_length, &[signed, &end]);
-    let signature = Signature {
-        r,
-        s,
-        odd_y: protected & 1 == 1,
-    };
-    Ok(Decoded {
-        kind,
-        env,
-        authorizations: Vec::new(),
-        signature,
-        digest,
-    })
+    to.digest = list_digest(None, payload_length, &[signed, &end]);
+    to.odd_y = protected & 1 == 1;
+    Ok(())
 }
 
 fn typed(
     raw: &Bytes,
-    kind: TransactionKind,
     config: &ChainConfig,
-) -> Result<Decoded, DecodeTxError> {
+    env: &mut TxEnv,
+    to: &mut Signed,
+) -> Result<(), DecodeTxError> {
     let (kind_byte, body) = raw.split_first().ok_or(alloy_rlp::Error::InputTooShort)?;
     let fields = whole_list(body)?;
     let mut rest = fields;
-    let mut env = Box::new(empty_env(kind));
     let chain_id = u64::decode(&mut rest)?;
     check_chain(chain_id, config)?;
     env.chain_id = Some(chain_id);
     env.nonce = u64::decode(&mut rest)?;
-    if matches!(kind, TransactionKind::Eip1559 | TransactionKind::Eip7702) {
+    if *kind_byte != TransactionKind::Eip2930.code() {
         env.gas_priority_fee = Some(u128::decode(&mut rest)?);
     }
     env.gas_price = u128::decode(&mut rest)?;
@@ -415,25 +426,19 @@ fn typed(
     env.value = U256::decode(&mut rest)?;
     env.data = byte_string(raw, &mut rest)?;
     env.access_list = AccessList::decode(&mut rest)?;
-    let mut authorizations = Vec::new();
-    if kind == TransactionKind::Eip7702 {
+    if *kind_byte == TransactionKind::Eip7702.code() {
         if env.kind == TxKind::Create {
             return Err(alloy_rlp::Error::Custom("an EIP-7702 transaction needs a target").into());
         }
-        authorizations = Vec::<SignedAuthorization>::decode(&mut rest)?;
+        to.authorizations = Vec::<SignedAuthorization>::decode(&mut rest)?;
     }
     let signed = before(fields, rest);
-    let odd_y = bool::decode(&mut rest)?;
-    let (r, s) = (U256::decode(&mut rest)?, U256::decode(&mut rest)?);
+    to.odd_y = bool::decode(&mut rest)?;
+    to.r = U256::decode(&mut rest)?;
+    to.s = U256::decode(&mut rest)?;
     at_end(rest)?;
-    let digest = list_digest(Some(*kind_byte), signed.len(), &[signed]);
-    Ok(Decoded {
-        kind,
-        env,
-        authorizations,
-        signature: Signature { r, s, odd_y },
-        digest,
-    })
+    to.digest = list_digest(Some(*kind_byte), signed.len(), &[signed]);
+    Ok(())
 }
 
 const fn check_chain(got: u64, config: &ChainConfig) -> Result<(), DecodeTxError> {

@@ -9,23 +9,23 @@ use alloc::vec::Vec;
 use alloy_primitives::{B256, Bytes};
 use cloister_crypto::{
     BatchSalter, CryptoProvider,
-    activity::{append, commit_transaction},
+    activity::{CommittedTransaction, commit_transaction},
 };
-use cloister_state_tree::{MultiproofError, PartialTreeError};
+use cloister_state_tree::{LeafCommit, MultiproofError, PartialTreeError};
 use cloister_types::{BatchHeader, BlockHeader, BlockNumber, ChainConfig, StateKey};
 
 use crate::{
     batch::BlockRef,
-    block::{BlockContext, BlockError, BlockExecutor, ExecuteError, ExecutedTransaction},
+    block::{BlockContext, BlockError, ExecuteError, ExecutedTransaction, Execution, MOST_ROOM},
     envelope::{DecodeTxError, decode_and_recover},
     genesis::{CONFIG_ADDRESS, CONFIG_SLOT, config_value},
-    input::{BatchInput, BlockInput, DecodeInputError},
-    opened::OpenedState,
+    input::{BatchInput, BlockInput, DecodeInputError, Opening, Parts},
+    opened::{OpenedState, Openings},
     reject::TxRejected,
-    seal::{SealError, SealInputs, SealedBatch, activity_entries, assemble},
-    state::StateReader as _,
+    seal::{SealError, SealInputs, activity_entries, header},
     table::Seed,
 };
+use revm::Database as _;
 
 /// Why a batch is not valid.
 #[derive(Debug, thiserror::Error)]
@@ -154,27 +154,20 @@ impl BatchError {
 /// A valid batch.
 #[derive(Clone, Debug)]
 pub struct BatchOutput {
-    /// The sealed batch, with its header.
-    pub batch: SealedBatch,
+    header: BatchHeader,
+    /// What it writes to the tree: positions among the witness' entries, ascending, and what is
+    /// there from then on.
+    pub writes: Vec<(usize, LeafCommit)>,
+    /// Its transactions' leaves and log commitments, in order.
+    pub transactions: Vec<CommittedTransaction>,
 }
 
 impl BatchOutput {
     /// The batch's header.
     #[must_use]
     pub const fn header(&self) -> &BatchHeader {
-        &self.batch.header
+        &self.header
     }
-}
-
-/// Decodes and executes a batch.
-///
-/// # Errors
-/// [`BatchError`] for whatever is not a valid batch.
-pub fn execute_encoded(
-    input: &Bytes,
-    crypto: &impl CryptoProvider,
-) -> Result<BatchOutput, BatchError> {
-    execute_batch(&BatchInput::decode(input)?, crypto)
 }
 
 /// Executes a batch over its witness, checks all of it and computes its header.
@@ -185,15 +178,40 @@ pub fn execute_batch(
     input: &BatchInput,
     crypto: &impl CryptoProvider,
 ) -> Result<BatchOutput, BatchError> {
-    let BatchInput {
+    // An encoding cannot say that an entry holds what its key does not.
+    let is_other = |(key, opening): &&(StateKey, Option<Opening>)| {
+        opening.is_some_and(|opening| opening.value.kind() != key.kind())
+    };
+    if let Some((key, _)) = input.witness.openings.iter().find(is_other) {
+        return Err(BatchError::Opening(*key));
+    }
+    execute_encoded(&input.encode().into(), crypto)
+}
+
+/// As [`execute_batch`], of a batch as it is encoded: the state's entries are read once, into the
+/// form in which they are executed over.
+///
+/// # Errors
+/// [`BatchError`] for whatever is not a valid batch.
+pub fn execute_encoded(
+    input: &Bytes,
+    crypto: &impl CryptoProvider,
+) -> Result<BatchOutput, BatchError> {
+    let Parts {
         config,
         previous,
         policy_root,
         audit_head,
         batch_key,
         blocks,
-        witness,
-    } = input;
+        openings,
+        codes,
+        multiproof,
+    } = Parts::decode(input, |reader, count, batch_key| {
+        // Nobody but the operator and its provers knows the key.
+        Openings::read(reader, count, Seed::of_secret(batch_key.expose()))
+    })?;
+    let config = &config;
     if previous.chain_id != config.chain_id {
         let (expected, got) = (config.chain_id, previous.chain_id);
         return Err(BatchError::ForeignPrevious { expected, got });
@@ -201,52 +219,47 @@ pub fn execute_batch(
     if blocks.is_empty() {
         return Err(BatchError::NoBlocks);
     }
-    // Nobody but the operator and its provers knows the key.
-    let seed = Seed::of_secret(batch_key.expose());
-    let (mut tree, mut state) = OpenedState::open(witness, previous, seed)?;
-    if state.storage(&CONFIG_ADDRESS, &CONFIG_SLOT).ok() != Some(config_value(config)) {
+    let (mut tree, mut state) = openings.open(&multiproof, codes, &previous)?;
+    if state.storage(CONFIG_ADDRESS, CONFIG_SLOT).ok() != Some(config_value(config)) {
         return Err(BatchError::Configuration);
     }
-    let salter = BatchSalter::new(batch_key);
-    let mut parent = Parent::of(previous);
+    let salter = BatchSalter::new(&batch_key);
+    let mut parent = Parent::of(&previous);
     let mut first = None;
-    let mut transactions = Vec::new();
-    for block in blocks {
-        let executed = execute_block(config, &parent, block, (&mut state, seed), crypto)?;
-        for tx in &executed {
+    let count: usize = blocks.iter().map(|block| block.transactions.len()).sum();
+    let mut transactions = Vec::with_capacity(count.min(MOST_ROOM));
+    let mut execution = Execution::new(config, state, ());
+    for block in &blocks {
+        for tx in &execute_block(config, &parent, block, &mut execution, crypto)? {
             let committed = commit_transaction(&tx.fields, &salter);
-            // Not a loop: the guest takes many more steps from one entry of the chain to the next.
-            activity_entries(&tx.fields.logs, &tx.concerned, &committed)
-                .try_for_each(|(address, entry)| {
-                    let chain = state.chain(&address)?;
-                    *chain = append(chain, &entry);
-                    Ok(())
-                })
-                .map_err(SealError::State)?;
+            activity_entries(
+                &tx.fields.logs,
+                &tx.concerned,
+                &committed,
+                |address, entry| execution.state().extend_chain(address, entry),
+            )
+            .map_err(SealError::State)?;
             transactions.push(committed);
         }
-        parent = Parent {
-            number: block.header.number,
-            hash: block.header.hash(),
-            timestamp: block.header.timestamp,
-        };
+        parent = Parent::is(&block.header);
         first.get_or_insert(parent);
     }
-    state.refuse_extras()?;
+    let writes = execution.state().finish(&tree, &salter)?;
     let inputs = SealInputs {
         config,
-        previous: Some(previous),
-        policy_root: *policy_root,
-        audit_head: *audit_head,
+        previous: Some(&previous),
+        policy_root,
+        audit_head,
         salter: &salter,
     };
     let first = first.ok_or(BatchError::NoBlocks)?;
-    let (leaves, positions) = state.leaves(&tree, &salter);
-    let prepared = assemble(&inputs, first, parent, leaves, transactions)?;
-    let commits = prepared.leaves.iter().map(|leaf| &leaf.commit);
-    let root = tree.write(positions.into_iter().zip(commits))?;
+    let mut header = header(&inputs, first, parent, &transactions)?;
+    let commits = writes.iter().map(|(position, commit)| (*position, commit));
+    header.state_root = B256::new(tree.write(commits)?);
     Ok(BatchOutput {
-        batch: prepared.seal(root),
+        header,
+        writes,
+        transactions,
     })
 }
 
@@ -260,6 +273,14 @@ impl Parent {
             number: private.last_block,
             hash: private.last_block_hash,
             timestamp: private.timestamp,
+        }
+    }
+
+    fn is(header: &BlockHeader) -> Self {
+        Self {
+            number: header.number,
+            hash: header.hash(),
+            timestamp: header.timestamp,
         }
     }
 
@@ -282,7 +303,7 @@ fn execute_block(
     config: &ChainConfig,
     parent: &Parent,
     block: &BlockInput,
-    (state, seed): (&mut OpenedState<'_>, Seed),
+    execution: &mut Execution<OpenedState, ()>,
     crypto: &impl CryptoProvider,
 ) -> Result<Vec<ExecutedTransaction>, BatchError> {
     let BlockInput {
@@ -301,7 +322,9 @@ fn execute_block(
         timestamp: claimed.timestamp,
         beneficiary: claimed.beneficiary,
     };
-    let mut executor = BlockExecutor::seeded(config, context, &*state, seed).map_err(failed)?;
+    execution
+        .begin(config, context, transactions.len())
+        .map_err(failed)?;
     for (index, raw) in transactions.iter().enumerate() {
         let tx =
             decode_and_recover(raw, config, crypto).map_err(|source| BatchError::Transaction {
@@ -309,7 +332,7 @@ fn execute_block(
                 index,
                 source,
             })?;
-        executor.execute(&tx).map_err(|error| match error {
+        execution.execute(tx).map_err(|error| match error {
             ExecuteError::Rejected(source) => BatchError::Rejected {
                 block: number,
                 index,
@@ -318,11 +341,10 @@ fn execute_block(
             ExecuteError::Block(source) => failed(source),
         })?;
     }
-    let outcome = executor.finish_without_record();
-    if outcome.header != *claimed {
-        let (claimed, executed) = ((*claimed).into(), outcome.header.into());
+    let (executed, transactions) = execution.end();
+    if executed != *claimed {
+        let (claimed, executed) = ((*claimed).into(), executed.into());
         return Err(BatchError::Header { claimed, executed });
     }
-    state.apply(outcome.trace);
-    Ok(outcome.transactions)
+    Ok(transactions)
 }

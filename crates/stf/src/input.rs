@@ -28,6 +28,9 @@ const LEAST_BLOCK_BYTES: usize = BlockHeader::ENCODED_BYTES + 4;
 const LEAST_OPENING_BYTES: usize = 22;
 const LEAST_CODE_BYTES: usize = 4;
 
+/// What the byte before an opening tells, by the name that errors give it.
+pub(crate) const PRESENCE: &str = "presence of a leaf";
+
 /// A leaf's value with the salt of its commitment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -143,8 +146,57 @@ impl BatchInput {
     /// # Errors
     /// [`DecodeInputError`] when `bytes` is not exactly one such encoding.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeInputError> {
+        let Parts {
+            config,
+            previous,
+            policy_root,
+            audit_head,
+            batch_key,
+            blocks,
+            openings,
+            codes,
+            multiproof,
+        } = Parts::decode(bytes, |reader, count, _| {
+            (0..count).map(|_| read_opening(reader)).collect()
+        })?;
+        let witness = Witness {
+            openings,
+            codes,
+            multiproof,
+        };
+        Ok(Self {
+            config,
+            previous,
+            policy_root,
+            audit_head,
+            batch_key,
+            blocks,
+            witness,
+        })
+    }
+}
+
+/// A batch input, with the state's entries in the form that the reader wants.
+pub(crate) struct Parts<O> {
+    pub(crate) config: ChainConfig,
+    pub(crate) previous: BatchHeader,
+    pub(crate) policy_root: B256,
+    pub(crate) audit_head: B256,
+    pub(crate) batch_key: BatchKey,
+    pub(crate) blocks: Vec<BlockInput>,
+    pub(crate) openings: O,
+    pub(crate) codes: Vec<Bytes>,
+    pub(crate) multiproof: Multiproof,
+}
+
+impl<O> Parts<O> {
+    /// Reads [`BatchInput::encode`]; `read_openings` reads so many entries.
+    pub(crate) fn decode(
+        bytes: &Bytes,
+        read_openings: impl FnOnce(&mut Reader<'_>, usize, &BatchKey) -> Result<O, DecodeError>,
+    ) -> Result<Self, DecodeInputError> {
         let mut reader = Reader::new("batch input", bytes);
-        reader.version(Self::VERSION)?;
+        reader.version(BatchInput::VERSION)?;
         let config = ChainConfig::read(&mut reader)?;
         let previous = BatchHeader::read(&mut reader)?;
         let (policy_root, audit_head) = (reader.b256()?, reader.b256()?);
@@ -165,16 +217,7 @@ impl BatchInput {
             });
         }
         let opening_count = reader.count("openings", MAX_OPENINGS, LEAST_OPENING_BYTES)?;
-        let mut openings = Vec::with_capacity(opening_count);
-        for _ in 0..opening_count {
-            let key = StateKey::read(&mut reader)?;
-            let opening = if reader.flag("presence of a leaf")? {
-                Some(read_opening(&mut reader, key.kind())?)
-            } else {
-                None
-            };
-            openings.push((key, opening));
-        }
+        let openings = read_openings(&mut reader, opening_count, &batch_key)?;
         let codes = read_list(
             bytes,
             &mut reader,
@@ -184,11 +227,6 @@ impl BatchInput {
         let multiproof = reader.prefixed("bytes of the multiproof", MAX_MULTIPROOF_BYTES)?;
         let multiproof = Multiproof::decode(multiproof)?;
         reader.finish()?;
-        let witness = Witness {
-            openings,
-            codes,
-            multiproof,
-        };
         Ok(Self {
             config,
             previous,
@@ -196,7 +234,9 @@ impl BatchInput {
             audit_head,
             batch_key,
             blocks,
-            witness,
+            openings,
+            codes,
+            multiproof,
         })
     }
 }
@@ -227,17 +267,16 @@ fn read_list(
     Ok(list)
 }
 
-#[expect(
-    clippy::inline_always,
-    reason = "the guest would copy what it returns more than once"
-)]
-#[inline(always)]
-fn read_opening(reader: &mut Reader<'_>, kind: StateKind) -> Result<Opening, DecodeError> {
+fn read_opening(reader: &mut Reader<'_>) -> Result<(StateKey, Option<Opening>), DecodeError> {
+    let key = StateKey::read(reader)?;
+    if !reader.flag(PRESENCE)? {
+        return Ok((key, None));
+    }
     let salt = Salt::from(reader.array::<16>()?);
-    let value = match kind {
+    let value = match key.kind() {
         StateKind::Account => LeafValue::Account(AccountValue::read(reader)?),
         StateKind::Storage => LeafValue::Storage(reader.u256()?),
         StateKind::Activity => LeafValue::Activity(ActivityHead::read(reader)?),
     };
-    Ok(Opening { salt, value })
+    Ok((key, Some(Opening { salt, value })))
 }

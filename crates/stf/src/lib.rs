@@ -43,6 +43,7 @@
 
 extern crate alloc;
 
+mod addresses;
 pub mod batch;
 pub mod block;
 pub mod call;
@@ -50,11 +51,13 @@ pub mod cost;
 pub mod envelope;
 pub mod execute;
 pub mod genesis;
+mod handler;
 pub mod input;
 mod meter;
 mod opcodes;
 mod opened;
 mod overlay;
+mod precompiles;
 pub mod reject;
 mod rules;
 pub mod seal;

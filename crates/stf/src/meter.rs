@@ -97,11 +97,17 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::PC
         | op::MSIZE
         | op::GAS
+        | op::CALLVALUE
+        | op::CALLDATASIZE
+        | op::CODESIZE
+        | op::RETURNDATASIZE
         | op::JUMPDEST
         | op::PUSH0..=op::DUP16
         | op::DUPN => Feature::OpStack,
         op::SWAP1..=op::SWAP16 | op::SWAPN | op::EXCHANGE => Feature::OpSwap,
-        op::ADD | op::SUB | op::SIGNEXTEND | op::LT..=op::CLZ => Feature::OpSimple,
+        op::ADD | op::SUB | op::LT..=op::NOT | op::SHL | op::SHR | op::ADDRESS | op::CALLER => {
+            Feature::OpSimple
+        }
         op::MUL => Feature::OpMul,
         op::DIV | op::SDIV | op::MOD | op::SMOD => Feature::OpDiv,
         op::ADDMOD | op::MULMOD => Feature::OpModular,
@@ -119,14 +125,12 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::EXTCODECOPY
         | op::EXTCODEHASH
         | op::BLOCKHASH => Feature::OpState,
-        op::ADDRESS
+        op::BYTE
+        | op::SAR
+        | op::CLZ
+        | op::SIGNEXTEND
         | op::ORIGIN
-        | op::CALLER
-        | op::CALLVALUE
-        | op::CALLDATASIZE
-        | op::CODESIZE
         | op::GASPRICE
-        | op::RETURNDATASIZE
         | op::COINBASE
         | op::TIMESTAMP
         | op::NUMBER

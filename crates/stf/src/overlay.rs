@@ -10,7 +10,7 @@ use revm::{
 };
 
 use crate::{
-    block::{AccountChange, BlockTrace, StorageChange},
+    block::{AccountChange, BlockState, BlockTrace, StorageChange},
     cost::{Touched, words},
     rules::{HISTORY_ADDRESS, HISTORY_SERVE_WINDOW},
     state::{StateError, StateReader},
@@ -86,7 +86,7 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
         let reader = self.reader;
         let entry = self
             .accounts
-            .get_or_make(address, || reader.account(&address).map(Entry::new))?
+            .get_or_make(&address, || reader.account(&address).map(Entry::new))?
             .ok_or(StateError::NotInWitness(StateKey::Account(address)))?;
         if !entry.accessed {
             entry.accessed = true;
@@ -99,7 +99,7 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
         let reader = self.reader;
         let entry = self
             .slots
-            .get_or_make((slot, address), || {
+            .get_or_make((&slot, &address), || {
                 reader.storage(&address, &slot).map(Entry::new)
             })?
             .ok_or_else(|| StateError::NotInWitness(StateKey::Storage(address, slot.into())))?;
@@ -127,24 +127,6 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
             }
         }
         touched
-    }
-
-    /// Makes the changes of the transaction that ran, and answers the accounts whose nonce, balance
-    /// or code it changed, in ascending order.
-    pub(crate) fn commit(&mut self, state: &EvmState) -> Result<Vec<Address>, StateError> {
-        let mut accounts: Vec<(&Address, &Account)> = state
-            .iter()
-            .filter(|(_, account)| account.is_touched())
-            .collect();
-        accounts.sort_unstable_by_key(|(address, _)| *address);
-        let mut changed = Vec::with_capacity(accounts.len());
-        for (address, account) in accounts {
-            if self.commit_account(*address, account)? {
-                changed.push(*address);
-            }
-        }
-        self.touched.clear();
-        Ok(changed)
     }
 
     fn commit_account(&mut self, address: Address, account: &Account) -> Result<bool, StateError> {
@@ -195,8 +177,69 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
         }
     }
 
-    /// Forgets that a transaction which was refused looked at anything.
-    pub(crate) fn forget_touches(&mut self) {
+    /// What the block read and changed, in a fixed order.
+    pub(crate) fn into_trace(self) -> BlockTrace {
+        let mut trace = BlockTrace::default();
+        for (address, entry) in self.accounts.iter() {
+            if entry.accessed {
+                trace.accessed.insert(StateKey::Account(*address));
+            }
+            if entry.before != entry.now {
+                trace.accounts.push(AccountChange {
+                    address: *address,
+                    before: entry.before,
+                    after: entry.now,
+                });
+            }
+        }
+        for ((slot, address), entry) in self.slots.iter() {
+            if entry.accessed {
+                let key = StateKey::Storage(*address, (*slot).into());
+                trace.accessed.insert(key);
+            }
+            if entry.before != entry.now {
+                trace.storage.push(StorageChange {
+                    address: *address,
+                    slot: *slot,
+                    before: entry.before,
+                    after: entry.now,
+                });
+            }
+        }
+        self.codes.into_iter().for_each(|(hash, code)| match code {
+            Code::Read { accessed: true, .. } => {
+                trace.read_codes.insert(hash);
+            }
+            Code::Read { .. } => {}
+            Code::Created(code) => trace.created_codes.push((hash, code)),
+        });
+        trace.accounts.sort_unstable_by_key(|change| change.address);
+        trace
+            .storage
+            .sort_unstable_by_key(|change| (change.address, change.slot));
+        trace.created_codes.sort_unstable_by_key(|(hash, _)| *hash);
+        trace
+    }
+}
+
+impl<R: StateReader + ?Sized> BlockState for Overlay<'_, R> {
+    fn commit(&mut self, state: &EvmState) -> Result<Vec<Address>, StateError> {
+        let mut accounts: Vec<(&Address, &Account)> = state
+            .iter()
+            .filter(|(_, account)| account.is_touched())
+            .collect();
+        accounts.sort_unstable_by_key(|(address, _)| *address);
+        let mut changed = Vec::with_capacity(accounts.len());
+        for (address, account) in accounts {
+            if self.commit_account(*address, account)? {
+                changed.push(*address);
+            }
+        }
+        self.touched.clear();
+        Ok(changed)
+    }
+
+    fn forget_touches(&mut self) {
         for touch in self.touched.drain(..) {
             match touch {
                 Touch::Account(address) => {
@@ -205,7 +248,7 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
                     }
                 }
                 Touch::Slot(address, slot) => {
-                    if let Some(entry) = self.slots.get_mut(&(slot, address)) {
+                    if let Some(entry) = self.slots.get_mut((&slot, &address)) {
                         entry.accessed = false;
                     }
                 }
@@ -217,68 +260,11 @@ impl<'a, R: StateReader + ?Sized> Overlay<'a, R> {
             }
         }
     }
-
-    /// What the block changed, in no order.
-    pub(crate) fn into_changes(self) -> BlockTrace {
-        let accounts = self.accounts.iter().filter_map(|(address, entry)| {
-            (entry.before != entry.now).then_some(AccountChange {
-                address: *address,
-                before: entry.before,
-                after: entry.now,
-            })
-        });
-        let storage = self.slots.iter().filter_map(|((slot, address), entry)| {
-            (entry.before != entry.now).then_some(StorageChange {
-                address: *address,
-                slot: *slot,
-                before: entry.before,
-                after: entry.now,
-            })
-        });
-        let created_codes = self
-            .codes
-            .into_iter()
-            .filter_map(|(hash, code)| match code {
-                Code::Created(code) => Some((hash, code)),
-                Code::Read { .. } => None,
-            });
-        BlockTrace {
-            accounts: accounts.collect(),
-            storage: storage.collect(),
-            created_codes: created_codes.collect(),
-            ..BlockTrace::default()
-        }
-    }
-
-    /// What the block read and changed, in a fixed order.
-    pub(crate) fn into_trace(self) -> BlockTrace {
-        let accounts = self.accounts.iter().filter(|(_, entry)| entry.accessed);
-        let slots = self.slots.iter().filter(|(_, entry)| entry.accessed);
-        let accessed = accounts
-            .map(|(address, _)| StateKey::Account(*address))
-            .chain(slots.map(|((slot, address), _)| StateKey::Storage(*address, (*slot).into())))
-            .collect();
-        let read_codes = self
-            .codes
-            .iter()
-            .filter(|(_, code)| matches!(code, Code::Read { accessed: true, .. }))
-            .map(|(hash, _)| *hash)
-            .collect();
-        let mut trace = self.into_changes();
-        trace.accessed = accessed;
-        trace.read_codes = read_codes;
-        trace.accounts.sort_unstable_by_key(|change| change.address);
-        trace
-            .storage
-            .sort_unstable_by_key(|change| (change.address, change.slot));
-        trace.created_codes.sort_unstable_by_key(|(hash, _)| *hash);
-        trace
-    }
 }
 
 /// The value that a leaf commits to. An account that is empty in the sense of EIP-161 is absent,
 /// whatever its code hash says.
-fn value_of(info: &AccountInfo) -> AccountValue {
+pub(crate) fn value_of(info: &AccountInfo) -> AccountValue {
     let code_hash = if info.code_hash.is_zero() {
         KECCAK256_EMPTY
     } else {
@@ -291,28 +277,34 @@ fn value_of(info: &AccountInfo) -> AccountValue {
     }
 }
 
+/// An account as revm takes it. Absent and empty are the same, here as in the tree, so that no
+/// witness can tell them apart (SSTF-4).
+#[inline]
+pub(crate) fn info_of(value: &AccountValue) -> Option<AccountInfo> {
+    if value.is_empty() {
+        return None;
+    }
+    Some(AccountInfo {
+        nonce: value.nonce,
+        balance: value.balance,
+        code_hash: value.code_hash,
+        account_id: None,
+        code: None,
+    })
+}
+
+/// Where a block's hash is: in EIP-2935's contract, so that the state witness covers it.
+pub(crate) fn history_slot(number: u64) -> (Address, U256) {
+    let slot = number.checked_rem(HISTORY_SERVE_WINDOW).unwrap_or_default();
+    (HISTORY_ADDRESS, U256::from(slot))
+}
+
 impl<R: StateReader + ?Sized> Database for Overlay<'_, R> {
     type Error = StateError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let value = self.account(address)?.now;
-        // Absent and empty are the same, here as in the tree, so that no witness can tell them
-        // apart (SSTF-4).
-        if value.is_empty() {
-            return Ok(None);
-        }
-        let AccountValue {
-            nonce,
-            balance,
-            code_hash,
-        } = value;
-        Ok(Some(AccountInfo {
-            nonce,
-            balance,
-            code_hash,
-            account_id: None,
-            code: None,
-        }))
+        Ok(info_of(&value))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
@@ -346,11 +338,8 @@ impl<R: StateReader + ?Sized> Database for Overlay<'_, R> {
         Ok(self.slot(address, slot)?.now)
     }
 
-    /// Served from EIP-2935's contract, so that the state witness covers it.
     fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
-        let slot = number.checked_rem(HISTORY_SERVE_WINDOW).unwrap_or_default();
-        Ok(B256::from(
-            self.slot(HISTORY_ADDRESS, U256::from(slot))?.now,
-        ))
+        let (address, slot) = history_slot(number);
+        Ok(B256::from(self.slot(address, slot)?.now))
     }
 }

@@ -15,10 +15,11 @@ use cloister_crypto::{
 use cloister_state_tree::{EMPTY, LeafCommit, LeafKey};
 use cloister_types::{
     AccountValue, ActivityHead, ActivityKind, BatchHeader, BatchNumber, ChainConfig, LogRecord,
-    PrivateHeader, StateKey, state::encode_storage_value,
+    PrivateHeader, StateKey, StateKind, state::encode_storage_value,
 };
 
 use crate::{
+    addresses,
     batch::{BatchBuilder, BatchTransaction, BlockRef},
     state::StateError,
 };
@@ -67,15 +68,22 @@ pub enum LeafValue {
 }
 
 impl LeafValue {
+    /// Kind of the entry that holds it.
+    pub(crate) const fn kind(&self) -> StateKind {
+        match self {
+            Self::Account(_) => StateKind::Account,
+            Self::Storage(_) => StateKind::Storage,
+            Self::Activity(_) => StateKind::Activity,
+        }
+    }
+
     /// Encoding that the leaf commits to: 72, 32 or 40 bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         self.with_encoding(<[u8]>::to_vec)
     }
 
-    /// Passes the encoding on without allocating. Inlined, so that each form's length is known where
-    /// it is hashed.
-    #[inline]
+    /// Passes the encoding on without allocating.
     pub(crate) fn with_encoding<T>(&self, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
         match self {
             Self::Account(value) => use_bytes(&value.encode()),
@@ -173,18 +181,22 @@ pub fn prepare(
         .collect();
     let activity = extend_activity(&batch.transactions, &transactions, activity_before)?;
     let leaves = leaves(batch, activity, inputs.salter);
-    assemble(inputs, first, last, leaves, transactions)
+    let header = header(inputs, first, last, &transactions)?;
+    Ok(PreparedBatch {
+        header,
+        leaves,
+        transactions,
+    })
 }
 
-/// A batch of what its blocks amount to: the first and last one, the leaves that they write, in the
-/// tree's order, and their transactions.
-pub(crate) fn assemble(
+/// The header of what blocks, from the first to the last one, amount to; only the root of the tree
+/// after them is missing.
+pub(crate) fn header(
     inputs: &SealInputs<'_>,
     first: BlockRef,
     last: BlockRef,
-    leaves: Vec<LeafWrite>,
-    transactions: Vec<CommittedTransaction>,
-) -> Result<PreparedBatch, SealError> {
+    transactions: &[CommittedTransaction],
+) -> Result<BatchHeader, SealError> {
     let number = match inputs.previous {
         None => BatchNumber::GENESIS,
         Some(previous) => previous
@@ -196,7 +208,7 @@ pub(crate) fn assemble(
     let transaction_count =
         u32::try_from(count).map_err(|_| SealError::TooManyTransactions(count))?;
     let roots: Vec<B256> = transactions.iter().map(|tx| tx.leaf).collect();
-    let header = BatchHeader {
+    Ok(BatchHeader {
         chain_id: inputs.config.chain_id,
         number,
         previous_hash: inputs.previous.map_or(B256::ZERO, BatchHeader::hash),
@@ -218,11 +230,6 @@ pub(crate) fn assemble(
             last_block_hash: last.hash,
             timestamp: last.timestamp,
         },
-    };
-    Ok(PreparedBatch {
-        header,
-        leaves,
-        transactions,
     })
 }
 
@@ -230,42 +237,51 @@ pub(crate) fn assemble(
 /// topic from the second on that has the form of an address (12 zero bytes, then more than 0xffff).
 #[must_use]
 pub fn log_addresses(log: &LogRecord) -> Vec<Address> {
-    let mut addresses = Vec::with_capacity(4);
-    addresses.push(log.address);
-    addresses.extend(log.topics.iter().skip(1).filter_map(address_in_topic));
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
+    let mut sorted = Vec::with_capacity(4);
+    sorted.push(log.address);
+    for topic in log.topics.iter().skip(1) {
+        if let Some(address) = address_in_topic(topic) {
+            addresses::insert(&mut sorted, address);
+        }
+    }
+    sorted
 }
 
-fn address_in_topic(topic: &B256) -> Option<Address> {
+fn address_in_topic(topic: &B256) -> Option<&Address> {
     // The last two bytes decide nothing: up to 0xffff is no address.
-    let (zeros, rest) = topic.0.split_first_chunk::<12>()?;
-    let (above, _) = rest.split_first_chunk::<18>()?;
+    let (zeros, address) = topic.0.split_first_chunk::<12>()?;
+    let (above, _) = address.split_first_chunk::<18>()?;
     let form_of_address =
         zeros.iter().all(|byte| *byte == 0) && above.iter().any(|byte| *byte != 0);
-    form_of_address.then(|| Address::from_word(*topic))
+    form_of_address.then(|| address.first_chunk().map(From::from))?
 }
 
-/// The entries that a transaction adds, in order: the transaction for each address that it
-/// concerns, then each of its logs for each address that the log concerns.
-pub fn activity_entries<'a>(
-    fields_logs: &'a [LogRecord],
-    concerned: &'a [Address],
-    committed: &'a CommittedTransaction,
-) -> impl Iterator<Item = (Address, B256)> + 'a {
-    let entry = activity_entry(ActivityKind::Transaction, &committed.leaf);
-    let transaction = concerned.iter().map(move |address| (*address, entry));
-    let logs = fields_logs
-        .iter()
-        .zip(&committed.logs)
-        .flat_map(|(log, commitment)| {
-            let entry = activity_entry(ActivityKind::Log, commitment);
-            log_addresses(log)
-                .into_iter()
-                .map(move |address| (address, entry))
-        });
-    transaction.chain(logs)
+/// Lies at a word's boundary, from where the guest takes words instead of bytes.
+#[repr(C, align(4))]
+struct Aligned(B256);
+
+/// Passes on the entries that a transaction adds, in order: the transaction for each address that
+/// it concerns, then each of its logs for each address that the log concerns.
+///
+/// # Errors
+/// As `add`.
+pub(crate) fn activity_entries<E>(
+    logs: &[LogRecord],
+    concerned: &[Address],
+    committed: &CommittedTransaction,
+    mut add: impl FnMut(&Address, &B256) -> Result<(), E>,
+) -> Result<(), E> {
+    let entry = Aligned(activity_entry(ActivityKind::Transaction, &committed.leaf));
+    for address in concerned {
+        add(address, &entry.0)?;
+    }
+    for (log, commitment) in logs.iter().zip(&committed.logs) {
+        let entry = Aligned(activity_entry(ActivityKind::Log, commitment));
+        for address in &log_addresses(log) {
+            add(address, &entry.0)?;
+        }
+    }
+    Ok(())
 }
 
 fn extend_activity(
@@ -276,16 +292,18 @@ fn extend_activity(
     use alloc::collections::btree_map::Entry;
     let mut chains: BTreeMap<Address, ActivityHead> = BTreeMap::new();
     for (tx, committed) in transactions.iter().zip(committed) {
-        for (address, entry) in activity_entries(&tx.fields.logs, &tx.concerned, committed) {
-            let chain = match chains.entry(address) {
+        let add = |address: &Address, entry: &B256| {
+            let chain = match chains.entry(*address) {
                 Entry::Occupied(place) => place.into_mut(),
                 Entry::Vacant(place) => {
                     let head = before(place.key())?;
                     place.insert(head)
                 }
             };
-            *chain = append(chain, &entry);
-        }
+            *chain = append(chain, entry);
+            Ok(())
+        };
+        activity_entries(&tx.fields.logs, &tx.concerned, committed, add)?;
     }
     Ok(chains)
 }
@@ -324,8 +342,7 @@ fn leaves(
     leaves
 }
 
-/// The leaf of a key, whose place is given, with a value.
-pub(crate) fn leaf_write(
+fn leaf_write(
     key: StateKey,
     leaf_key: LeafKey,
     value: LeafValue,

@@ -9,8 +9,8 @@
 )]
 
 use alloc::vec::Vec;
-use alloy_primitives::{Address, U256, map::DefaultHashBuilder};
-use cloister_crypto::hash::address_words;
+use alloy_primitives::{Address, B256, U256, map::DefaultHashBuilder};
+use cloister_crypto::{equal, hash::address_words};
 use core::hash::BuildHasher as _;
 
 /// Words of the longest key, and one to make them even.
@@ -87,45 +87,68 @@ pub(crate) const fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
-/// What a table can be asked for.
-pub(crate) trait Key: Copy {
-    fn hash(&self, seed: &Seed) -> u32;
-    fn is(&self, other: &Self) -> bool;
+/// What a table of keys `K` can be asked for: a key, or its parts wherever they are.
+pub(crate) trait Query<K>: Copy {
+    fn hash(self, seed: &Seed) -> u32;
+    fn is(self, key: &K) -> bool;
+    fn key(self) -> K;
 }
 
-impl Key for Address {
+impl Query<Address> for &Address {
     #[inline(always)]
-    fn hash(&self, seed: &Seed) -> u32 {
+    fn hash(self, seed: &Seed) -> u32 {
         seed.hash(address_words(self))
     }
 
     #[inline(always)]
-    fn is(&self, other: &Self) -> bool {
-        same(address_words(self), address_words(other))
+    fn is(self, key: &Address) -> bool {
+        same(address_words(self), address_words(key))
+    }
+
+    #[inline(always)]
+    fn key(self) -> Address {
+        *self
     }
 }
 
 /// A slot of a contract.
-impl Key for (U256, Address) {
+impl Query<(U256, Address)> for (&U256, &Address) {
     #[inline(always)]
-    fn hash(&self, seed: &Seed) -> u32 {
+    fn hash(self, seed: &Seed) -> u32 {
         let mut words = [0; NUMBERS - 1];
         let (of_address, of_slot) = words.split_at_mut(5);
-        of_address.copy_from_slice(&address_words(&self.1));
+        of_address.copy_from_slice(&address_words(self.1));
         of_slot.copy_from_slice(self.0.as_limbs().map(halves).as_flattened());
         seed.hash(words)
     }
 
     #[inline(always)]
-    fn is(&self, other: &Self) -> bool {
-        let limbs = |number: &U256| number.as_limbs().map(halves);
-        same(
-            limbs(&self.0).map(|[low, _]| low),
-            limbs(&other.0).map(|[low, _]| low),
-        ) && same(
-            limbs(&self.0).map(|[_, high]| high),
-            limbs(&other.0).map(|[_, high]| high),
-        ) && self.1.is(&other.1)
+    fn is(self, key: &(U256, Address)) -> bool {
+        equal::numbers(self.0, &key.0) && self.1.is(&key.1)
+    }
+
+    #[inline(always)]
+    fn key(self) -> (U256, Address) {
+        (*self.0, *self.1)
+    }
+}
+
+/// A hash, of which whoever sends transactions cannot choose many with a common beginning.
+impl Query<B256> for &B256 {
+    #[inline(always)]
+    fn hash(self, seed: &Seed) -> u32 {
+        self.first_chunk()
+            .map_or(0, |beginning| seed.hash(address_words(beginning)))
+    }
+
+    #[inline(always)]
+    fn is(self, key: &B256) -> bool {
+        equal::bytes(self, key)
+    }
+
+    #[inline(always)]
+    fn key(self) -> B256 {
+        *self
     }
 }
 
@@ -164,7 +187,7 @@ struct Entry<K, V> {
     value: V,
 }
 
-impl<K: Key, V> Table<K, V> {
+impl<K, V> Table<K, V> {
     /// An empty map with room for some entries.
     pub(crate) fn new(seed: Seed, room: usize) -> Self {
         let slots = room.max(8).saturating_mul(2).next_power_of_two();
@@ -181,7 +204,7 @@ impl<K: Key, V> Table<K, V> {
 
     /// The position of a key's entry, or else the place where it belongs.
     #[inline]
-    fn find(&self, key: &K, hash: u32) -> Result<usize, usize> {
+    fn find(&self, key: impl Query<K>, hash: u32) -> Result<usize, usize> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = to_usize(hash) & mask;
         // Half of the slots are free at least, so the search ends.
@@ -195,7 +218,7 @@ impl<K: Key, V> Table<K, V> {
             let position = to_usize(position.get()).wrapping_sub(1);
             if slot.hash == hash
                 && let Some(entry) = self.entries.get(position)
-                && entry.key.is(key)
+                && key.is(&entry.key)
             {
                 return Ok(position);
             }
@@ -204,13 +227,13 @@ impl<K: Key, V> Table<K, V> {
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: impl Query<K>) -> Option<&V> {
         let position = self.find(key, key.hash(&self.seed)).ok()?;
         self.entries.get(position).map(|entry| &entry.value)
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: impl Query<K>) -> Option<&mut V> {
         let position = self.find(key, key.hash(&self.seed)).ok()?;
         self.entries.get_mut(position).map(|entry| &mut entry.value)
     }
@@ -222,36 +245,38 @@ impl<K: Key, V> Table<K, V> {
     #[inline]
     pub(crate) fn get_or_make<E>(
         &mut self,
-        key: K,
+        key: impl Query<K>,
         make: impl FnOnce() -> Result<V, E>,
     ) -> Result<Option<&mut V>, E> {
         let hash = key.hash(&self.seed);
-        let position = match self.find(&key, hash) {
+        let position = match self.find(key, hash) {
             Ok(position) => position,
             Err(at) => {
                 let value = make()?;
-                self.push(at, hash, key, value)
+                self.push(at, hash, key.key(), value)
             }
         };
         Ok(self.entries.get_mut(position).map(|entry| &mut entry.value))
     }
 
     /// Gives a key a value, in place of an earlier one if there is one.
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    #[inline]
+    pub(crate) fn insert(&mut self, key: impl Query<K>, value: V) {
         let hash = key.hash(&self.seed);
-        match self.find(&key, hash) {
+        match self.find(key, hash) {
             Ok(position) => {
                 if let Some(entry) = self.entries.get_mut(position) {
                     entry.value = value;
                 }
             }
             Err(at) => {
-                self.push(at, hash, key, value);
+                self.push(at, hash, key.key(), value);
             }
         }
     }
 
     /// Adds an entry for a slot that is free, and answers its position.
+    #[inline]
     fn push(&mut self, at: usize, hash: u32, key: K, value: V) -> usize {
         let position = self.entries.len();
         self.entries.push(Entry { key, value });
@@ -286,6 +311,11 @@ impl<K: Key, V> Table<K, V> {
         }
     }
 
+    /// Values in the order in which they came.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.iter().map(|entry| &entry.value)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
     }
@@ -303,16 +333,21 @@ mod tests {
     #[test]
     fn finds_what_was_inserted_and_nothing_else() {
         let mut table = Table::new(Seed::new(7), 0);
-        let key = |number: u64| (U256::from(number) << 60, Address::with_last_byte(3));
+        let address = Address::with_last_byte(3);
+        let key = |number: u64| (U256::from(number) << 60, address);
+        let get = |table: &Table<_, u64>, number| table.get((&key(number).0, &address)).copied();
+        let insert = |table: &mut Table<_, u64>, number, value| {
+            table.insert((&key(number).0, &address), value);
+        };
         for number in 0..1000_u64 {
-            assert!(table.get(&key(number)).is_none());
-            table.insert(key(number), number);
-            table.insert(key(number / 2), number);
+            assert!(get(&table, number).is_none());
+            insert(&mut table, number, number);
+            insert(&mut table, number / 2, number);
         }
         assert_eq!(table.len(), 1000);
         for number in 0..1000_u64 {
             let expected = if number < 500 { 2 * number + 1 } else { number };
-            assert_eq!(table.get(&key(number)), Some(&expected), "{number}");
+            assert_eq!(get(&table, number), Some(expected), "{number}");
         }
         let order: std::vec::Vec<_> = table.iter().map(|(key, _)| *key).collect();
         assert_eq!(order, (0..1000).map(key).collect::<std::vec::Vec<_>>());
@@ -320,16 +355,19 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_made_leaves_no_entry() {
-        let mut table = Table::new(Seed::random(), 4);
+        let mut table: Table<Address, u8> = Table::new(Seed::random(), 4);
         let one = Address::with_last_byte(1);
-        assert_eq!(table.get_or_make(one, || Err::<u8, _>("none")), Err("none"));
+        assert_eq!(
+            table.get_or_make(&one, || Err::<u8, _>("none")),
+            Err("none")
+        );
         assert_eq!(table.len(), 0);
         let mut five = 5;
         assert_eq!(
-            table.get_or_make(one, || Ok::<_, ()>(5)),
+            table.get_or_make(&one, || Ok::<_, ()>(5)),
             Ok(Some(&mut five))
         );
-        assert_eq!(table.get_or_make(one, || Err("none")), Ok(Some(&mut five)));
+        assert_eq!(table.get_or_make(&one, || Err("none")), Ok(Some(&mut five)));
     }
 
     #[test]
@@ -339,7 +377,7 @@ mod tests {
             let mut places = std::collections::BTreeSet::new();
             for number in 0..64_u64 {
                 let slot = U256::from(number).rotate_left(bit);
-                places.insert((slot, Address::ZERO).hash(&seed) & 0x3ff);
+                places.insert((&slot, &Address::ZERO).hash(&seed) & 0x3ff);
             }
             // 64 random places of 1,024 are about 62 different ones.
             assert!(places.len() > 48, "{} at bit {bit}", places.len());

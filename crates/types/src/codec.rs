@@ -101,6 +101,15 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DecodeError::TooShort`] when fewer are left.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.chunk().copied()
+    }
+
+    /// The next `N` bytes, where they are.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooShort`] when fewer are left.
+    #[inline]
+    pub fn chunk<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(DecodeError::TooShort {
                 what: self.what,
@@ -109,7 +118,7 @@ impl<'a> Reader<'a> {
             });
         };
         self.rest = rest;
-        Ok(*head)
+        Ok(head)
     }
 
     /// One byte.

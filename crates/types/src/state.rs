@@ -32,6 +32,23 @@ impl StateKind {
             Self::Activity => 3,
         }
     }
+
+    /// Reads [`Self::code`] off `reader`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the byte stands for no kind.
+    #[inline]
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            1 => Ok(Self::Account),
+            2 => Ok(Self::Storage),
+            3 => Ok(Self::Activity),
+            got => Err(DecodeError::UnknownTag {
+                what: "state key kind",
+                got,
+            }),
+        }
+    }
 }
 
 /// One entry of the state. Its leaf's place is a hash of it (`cloister_crypto::state::leaf_key`).
@@ -97,16 +114,12 @@ impl StateKey {
     /// [`DecodeError`] when the bytes are not such an encoding.
     #[inline]
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let kind = reader.u8()?;
+        let kind = StateKind::read(reader)?;
         let address = reader.address()?;
         match kind {
-            1 => Ok(Self::Account(address)),
-            2 => Ok(Self::Storage(address, reader.b256()?)),
-            3 => Ok(Self::Activity(address)),
-            got => Err(DecodeError::UnknownTag {
-                what: "state key kind",
-                got,
-            }),
+            StateKind::Account => Ok(Self::Account(address)),
+            StateKind::Storage => Ok(Self::Storage(address, reader.b256()?)),
+            StateKind::Activity => Ok(Self::Activity(address)),
         }
     }
 }

@@ -84,6 +84,10 @@ unsafe extern "C" fn native_keccak256(mut bytes: *const u8, mut length: usize, o
             absorb(&mut state, start);
         }
         permute(&mut state);
-        ptr::copy_nonoverlapping(state.as_ptr().cast(), output, 32);
+        if output.addr().is_multiple_of(4) {
+            ptr::copy_nonoverlapping(state.as_ptr(), output.cast(), 8);
+        } else {
+            ptr::copy_nonoverlapping(state.as_ptr().cast(), output, 32);
+        }
     }
 }

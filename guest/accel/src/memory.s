@@ -1,7 +1,32 @@
 # memcpy, memmove, memset, memcmp and bcmp for the proving machine. Each instruction is proved, loads
-# and stores must be aligned, and most copies here are of 20 or 32 bytes.
+# and stores must be aligned, and most copies here are of 20 to 64 bytes. 32 bytes at once are an
+# operation on 256-bit integers: AND with itself copies, XOR with itself clears.
 
 	.text
+
+	.macro	copy_256 to, from
+	.insn	r 0x0b, 0b101, 4, \to, \from, \from
+	.endm
+
+	.macro	clear_256 to
+	.insn	r 0x0b, 0b101, 2, \to, \to, \to
+	.endm
+
+	.macro	or_256 to, one, other
+	.insn	r 0x0b, 0b101, 3, \to, \one, \other
+	.endm
+
+	.macro	shift_left_256 to, from, by
+	.insn	r 0x0b, 0b101, 5, \to, \from, \by
+	.endm
+
+	.macro	shift_right_256 to, from, by
+	.insn	r 0x0b, 0b101, 6, \to, \from, \by
+	.endm
+
+	.macro	branch_if_equal_256 one, other, target
+	.insn	b 0x0b, 0b110, \one, \other, \target
+	.endm
 
 # void *memcpy(void *to, const void *from, size_t count)
 	.globl	memcpy
@@ -15,28 +40,33 @@ memcpy:
 .Lcopy_words:
 	li	t0, 32
 	bltu	a2, t0, .Lcopy_tail
+	andi	t1, a2, 3
+	bnez	t1, .Lcopy_32
+	# Whole words: the last 32 bytes are copied at once, with what they share with those before.
+	addi	a2, a2, -32
+	beqz	a2, .Lcopy_last
+	add	t1, a1, a2
+	add	t2, a3, a2
+	bgeu	t0, a2, .Lcopy_two
+.Lcopy_more:
+	copy_256	a3, a1
+	addi	a2, a2, -32
+	addi	a1, a1, 32
+	addi	a3, a3, 32
+	bltu	t0, a2, .Lcopy_more
+.Lcopy_two:
+	copy_256	a3, a1
+	copy_256	t2, t1
+	ret
+.Lcopy_last:
+	copy_256	a3, a1
+	ret
 .Lcopy_32:
-	lw	t1, 0(a1)
-	lw	t2, 4(a1)
-	lw	t3, 8(a1)
-	lw	t4, 12(a1)
-	lw	t5, 16(a1)
-	lw	t6, 20(a1)
-	lw	a4, 24(a1)
-	lw	a5, 28(a1)
-	sw	t1, 0(a3)
-	sw	t2, 4(a3)
-	sw	t3, 8(a3)
-	sw	t4, 12(a3)
-	sw	t5, 16(a3)
-	sw	t6, 20(a3)
-	sw	a4, 24(a3)
-	sw	a5, 28(a3)
+	copy_256	a3, a1
 	addi	a2, a2, -32
 	addi	a1, a1, 32
 	addi	a3, a3, 32
 	bgeu	a2, t0, .Lcopy_32
-	beqz	a2, .Lcopy_end
 .Lcopy_tail:
 	andi	t0, a2, 16
 	beqz	t0, .Lcopy_8
@@ -99,8 +129,29 @@ memcpy:
 .Lcopy_aligned_target:
 	andi	t0, a1, 3
 	beqz	t0, .Lcopy_words
-	# Each word of the target comes from two of the source: shifts by t2 and t3 bits.
+	# Each word of the target comes from two of the source, and so do each 32 bytes.
 	sub	a1, a1, t0
+	li	t6, 32
+	bltu	a2, t6, .Lshift_words
+	lui	t2, %hi(.Lshifts - 64)
+	addi	t2, t2, %lo(.Lshifts - 64)
+	slli	t3, t0, 6
+	add	t2, t2, t3
+	addi	t3, t2, 32
+	# Below the stack nothing is kept.
+	addi	t4, sp, -32
+.Lshift_32:
+	shift_right_256	a3, a1, t2
+	addi	a1, a1, 32
+	shift_left_256	t4, a1, t3
+	or_256	a3, a3, t4
+	addi	a2, a2, -32
+	addi	a3, a3, 32
+	bgeu	a2, t6, .Lshift_32
+	bnez	a2, .Lshift_words
+	ret
+.Lshift_words:
+	# By t2 and t3 bits.
 	slli	t2, t0, 3
 	neg	t3, t2
 	lw	t1, 0(a1)
@@ -150,14 +201,42 @@ memcpy:
 	bnez	a2, .Lcopy_byte
 	ret
 
+	# For a source one, two or three bytes behind a word: bits to the right, and what is left of 256.
+	.section	.rodata
+	.p2align 2
+.Lshifts:
+	.word	8, 0, 0, 0, 0, 0, 0, 0, 248, 0, 0, 0, 0, 0, 0, 0
+	.word	16, 0, 0, 0, 0, 0, 0, 0, 240, 0, 0, 0, 0, 0, 0, 0
+	.word	24, 0, 0, 0, 0, 0, 0, 0, 232, 0, 0, 0, 0, 0, 0, 0
+	.text
+
 # void *memmove(void *to, const void *from, size_t count)
 	.globl	memmove
 	.type	memmove, @function
 	.p2align 2
 memmove:
-	# Forwards unless the target begins within the source.
+	# As a copy if both are apart.
 	sub	t0, a0, a1
-	bgeu	t0, a2, memcpy
+	sub	t1, a1, a0
+	bltu	t0, a2, .Lback
+	bgeu	t1, a2, memcpy
+	# The target begins before the source: forwards, word by word if both are aligned.
+	or	t0, a0, a1
+	andi	t0, t0, 3
+	mv	a3, a0
+	bnez	t0, .Lcopy_byte
+	li	t0, 4
+	bltu	a2, t0, .Lcopy_byte
+.Lforth_word:
+	lw	t1, 0(a1)
+	addi	a2, a2, -4
+	sw	t1, 0(a3)
+	addi	a1, a1, 4
+	addi	a3, a3, 4
+	bgeu	a2, t0, .Lforth_word
+	bnez	a2, .Lcopy_byte
+	ret
+.Lback:
 	add	a1, a1, a2
 	add	a3, a0, a2
 	xor	t0, a3, a1
@@ -235,6 +314,13 @@ memset:
 .Lset_words:
 	li	t0, 32
 	bltu	a2, t0, .Lset_4
+	bnez	a1, .Lset_32
+.Lclear_32:
+	clear_256	a3
+	addi	a2, a2, -32
+	addi	a3, a3, 32
+	bgeu	a2, t0, .Lclear_32
+	j	.Lset_4
 .Lset_32:
 	sw	a1, 0(a3)
 	sw	a1, 4(a3)
@@ -276,6 +362,19 @@ bcmp:
 	or	t0, a0, a1
 	andi	t0, t0, 3
 	bnez	t0, .Lcompare_bytes
+	li	t0, 32
+.Lcompare_32:
+	bltu	a2, t0, .Lcompare_rest
+	branch_if_equal_256	a0, a1, .Lcompare_next
+	# They differ within: the words tell where.
+	j	.Lcompare_rest
+.Lcompare_next:
+	addi	a2, a2, -32
+	addi	a0, a0, 32
+	addi	a1, a1, 32
+	bnez	a2, .Lcompare_32
+	j	.Lcompare_equal
+.Lcompare_rest:
 	li	t0, 16
 	bltu	a2, t0, .Lcompare_4
 .Lcompare_16:

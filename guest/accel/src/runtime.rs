@@ -82,8 +82,9 @@ pub fn reveal(bytes: &[u8; 32]) {
 /// Sizes up to this are in classes of 16 bytes, larger ones in classes of powers of two.
 const FINE_LIMIT: usize = 2048;
 const FINE: usize = FINE_LIMIT / 16 + 1;
-/// End of the machine's memory.
-const MEMORY_END: usize = 1 << 29;
+/// End of the memory that is given out. The machine's own is behind it: copies read up to 32 bytes
+/// beyond their source.
+const MEMORY_END: usize = (1 << 29) - 64;
 
 /// Gives freed blocks out again, class by class: memory that is touched for the first time costs
 /// the proof more than an instruction, so the same blocks should serve many times.

@@ -5,6 +5,7 @@ use alloy_primitives::{B256, U256, keccak256};
 use cloister_crypto::{
     BatchKey, BatchSalter, CryptoProvider,
     hash::{Half, Pair, hash_pair, plain_sha256, sha256},
+    wide,
 };
 use revm::precompile::Crypto;
 
@@ -32,7 +33,118 @@ pub fn digest(provider: &(impl CryptoProvider + Crypto)) -> [u8; 32] {
     let mut results = Results([0; 32]);
     hashes(&mut results, provider);
     recoveries(&mut results, provider);
+    wide_numbers(&mut results);
+    memory(&mut results);
     results.0
+}
+
+/// Operations on 256-bit numbers, with the result beside the operands and in their place.
+fn wide_numbers(results: &mut Results) {
+    type Operation = unsafe fn(*mut U256, *const U256, *const U256);
+    const OPERATIONS: [Operation; 9] = [
+        wide::add,
+        wide::sub,
+        wide::xor,
+        wide::or,
+        wide::and,
+        wide::less,
+        wide::mul,
+        wide::shl,
+        wide::shr,
+    ];
+    let high = U256::from(1) << 255;
+    let mut numbers = [U256::ZERO; 20];
+    let chosen = [U256::ZERO, U256::from(1), U256::MAX, high, high - U256::from(1)];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        let hash = || U256::from_be_bytes(keccak256([at as u8]).0);
+        // Some of every length, all of their bytes of any value.
+        *number = chosen.get(at).copied().unwrap_or_else(|| hash() >> (at * 13 - 65));
+    }
+    for one in numbers {
+        for other in numbers {
+            for (kind, operation) in OPERATIONS.into_iter().enumerate() {
+                // Shifts take fewer than 256 bits.
+                let other = if kind > 6 { other & U256::from(255) } else { other };
+                let (mut beside, mut first, mut second) = (U256::MAX, one, other);
+                // SAFETY: all are numbers of this function.
+                unsafe {
+                    operation(&mut beside, &one, &other);
+                    operation(&mut first, &raw const first, &other);
+                    operation(&mut second, &one, &raw const second);
+                }
+                for result in [beside, first, second] {
+                    results.add(&result.to_be_bytes::<32>());
+                }
+            }
+            let mut copied = other;
+            // SAFETY: as above.
+            let equal = unsafe {
+                let equal = wide::equal(&one, &other);
+                wide::copy(&mut copied, &one);
+                [equal, wide::equal(&one, &copied)]
+            };
+            results.add(&equal.map(u8::from));
+            results.add(&copied.to_be_bytes::<32>());
+        }
+    }
+}
+
+/// Copies, moves, fills and comparisons of every length and alignment.
+fn memory(results: &mut Results) {
+    const LENGTHS: [usize; 24] = [
+        0, 1, 2, 3, 4, 5, 7, 8, 12, 20, 31, 32, 33, 35, 36, 47, 52, 63, 64, 65, 96, 100, 128, 131,
+    ];
+    #[repr(align(4))]
+    struct Aligned([u8; 400]);
+    let mut from = Aligned([0; 400]);
+    for (at, byte) in from.0.iter_mut().enumerate() {
+        *byte = (at * 7 + at / 37) as u8;
+    }
+    for length in core::hint::black_box(LENGTHS) {
+        for start in 0..4 {
+            for target in 0..4 {
+                let mut to = Aligned([0x55; 400]);
+                to.0[target..target + length].copy_from_slice(&from.0[start..start + length]);
+                results.add(&plain_sha256(&to.0[..length + 8]));
+                to.0[target..target + length].fill(0);
+                results.add(&plain_sha256(&to.0[..length + 8]));
+                to.0[target..target + length].fill(0xa3);
+                results.add(&plain_sha256(&to.0[..length + 8]));
+                // Within one place: the target behind and before the source, near and far.
+                for distance in [0, 4, 8, 28, 32, 36, 60, 64, 130] {
+                    for (source, target) in [(start, distance + target), (distance + start, target)] {
+                        let mut both = Aligned(from.0);
+                        both.0.copy_within(source..source + length, target);
+                        results.add(&plain_sha256(&both.0[..300]));
+                    }
+                }
+                // A difference at each place, in either direction.
+                let mut other = Aligned([0; 400]);
+                other.0[target..target + length].copy_from_slice(&from.0[start..start + length]);
+                results.add(&[compared(&from.0[start..], &other.0[target..], length)]);
+                for at in (0..length).step_by(5) {
+                    for change in [1, 255] {
+                        let was = other.0[target + at];
+                        other.0[target + at] = was.wrapping_add(change);
+                        let ordered = compared(&from.0[start..], &other.0[target..], length);
+                        results.add(&[ordered]);
+                        other.0[target + at] = was;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How the beginnings of two lists compare, and whether they are equal.
+fn compared(one: &[u8], other: &[u8], length: usize) -> u8 {
+    let (one, other) = (&one[..length], &other[..length]);
+    let equal = u8::from(one == other);
+    match one.cmp(other) {
+        core::cmp::Ordering::Less => equal,
+        core::cmp::Ordering::Equal => equal + 2,
+        core::cmp::Ordering::Greater => equal + 4,
+    }
 }
 
 fn hashes(results: &mut Results, provider: &impl Crypto) {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use cloister_types::Salt;
 use hmac::{Hmac, Mac};
 use sha2::Digest;
 use zeroize::Zeroize;
@@ -163,7 +164,7 @@ pub(crate) struct Beginning<'a> {
 
 impl Beginning<'_> {
     /// The first 16 bytes of the HMAC of a message that ends with a byte and a big-endian number.
-    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> [u8; 16] {
+    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> Salt {
         let mut mac = self.mac.clone();
         mac.update(&[byte]);
         mac.update(&number.to_be_bytes());
@@ -172,7 +173,7 @@ impl Beginning<'_> {
         for (byte, digest) in bytes.iter_mut().zip(digest) {
             *byte = digest;
         }
-        bytes
+        Salt::from(bytes)
     }
 }
 

@@ -9,7 +9,11 @@ use core::{cell::UnsafeCell, mem::MaybeUninit};
 
 use openvm_sha2_guest::{OPCODE, SHA2_FUNCT3, Sha2BaseFunct7};
 
+use alloy_primitives::U256;
+use cloister_types::Salt;
+
 use super::Half;
+use crate::wide;
 
 /// Initial state: FIPS 180-4, section 5.3.3.
 static INITIAL: State = State([
@@ -53,35 +57,152 @@ impl State {
         }
     }
 
-    /// The digest's first bytes.
+    /// The digest's first bytes, 16 or 32.
     #[inline(always)]
     fn bytes<const BYTES: usize>(&self) -> [u8; BYTES] {
-        let mut bytes = MaybeUninit::<[u8; BYTES]>::uninit();
-        // SAFETY: `BYTES` is 16 or 32.
+        let mut digest = MaybeUninit::<Number>::uninit();
+        let place = digest.as_mut_ptr().cast::<u32>();
+        // SAFETY: both have eight words, of which at most all are asked for.
         unsafe {
-            put_digest(&self.0, bytes.as_mut_ptr().cast(), BYTES / 4);
-            bytes.assume_init()
+            put_digest(self.0.as_ptr(), place);
+            place.cast::<[u8; BYTES]>().read()
         }
     }
 }
 
-/// Writes words, the most significant byte first. Byte by byte: four stores and three shifts are
-/// less than turning a word around and storing it.
+/// A number of 256 bits, as words from the least significant on: an operand of [`wide`].
+#[repr(C, align(4))]
+struct Number([u32; 8]);
+
+impl Number {
+    /// A number less than 2^32.
+    const fn small(number: u32) -> Self {
+        Self([number, 0, 0, 0, 0, 0, 0, 0])
+    }
+
+    #[inline(always)]
+    const fn address(&self) -> *const U256 {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// Numbers of bits to shift by: bytes, up to three.
+static BITS: [Number; 4] = [
+    Number::small(0),
+    Number::small(8),
+    Number::small(16),
+    Number::small(24),
+];
+/// Of every word the first and third byte; the lower half; what those halves become when they are
+/// exchanged and moved up by a byte: the middle, and the outer bytes, less the very first.
+static FIRST_AND_THIRD: Number = Number([0x00ff_00ff; 8]);
+static LOWER: Number = Number([0x0000_ffff; 8]);
+static MIDDLE: Number = Number([0x00ff_ff00; 8]);
+static OUTER: Number = {
+    let mut words = [0xff00_00ff; 8];
+    words[0] = 0xff00_0000;
+    Number(words)
+};
+
+/// Exchanges the bytes of every half of a word, the first step of turning words around.
 ///
 /// # Safety
-/// Four bytes must be writable at `to` for each of the `count` words, of which there are eight.
+/// Eight words must be readable at `words`.
 #[inline(always)]
-unsafe fn put_digest(words: &[u32; 8], to: *mut u8, count: usize) {
-    for (index, word) in words.iter().take(count).enumerate() {
-        // SAFETY: the caller's promise. Volatile, or the compiler turns the word around.
-        unsafe {
-            let word = core::ptr::from_ref(word).read_volatile();
-            let at = to.add(index * 4);
-            at.add(3).write_volatile(word as u8);
-            at.add(2).write_volatile((word >> 8) as u8);
-            at.add(1).write_volatile((word >> 16) as u8);
-            at.write_volatile((word >> 24) as u8);
+unsafe fn halves_turned<'a>(
+    words: *const u32,
+    places: &'a mut [MaybeUninit<Number>; 2],
+) -> (*mut U256, *mut U256) {
+    let [one, other] = places.each_mut().map(|place| place.as_mut_ptr().cast());
+    let words = words.cast();
+    // SAFETY: the caller's promise; the places have eight words each.
+    unsafe {
+        wide::and(one, words, FIRST_AND_THIRD.address());
+        wide::shl(one, one, BITS[1].address());
+        wide::shr(other, words, BITS[1].address());
+        wide::and(other, other, FIRST_AND_THIRD.address());
+        wide::or(one, one, other);
+    }
+    (one, other)
+}
+
+/// Writes the words of a digest, the most significant byte first, to words.
+///
+/// # Safety
+/// Eight words must be readable at `words` and writable at `to`.
+#[inline(always)]
+unsafe fn put_digest(words: *const u32, to: *mut u32) {
+    let mut places = [const { MaybeUninit::uninit() }; 2];
+    let to = to.cast();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (turned, other) = halves_turned(words, &mut places);
+        wide::and(other, turned, LOWER.address());
+        wide::shl(other, other, BITS[2].address());
+        wide::shr(turned, turned, BITS[2].address());
+        wide::and(turned, turned, LOWER.address());
+        wide::or(to, turned, other);
+    }
+}
+
+/// Writes all bytes of eight words in the opposite order.
+///
+/// # Safety
+/// As for [`put_digest`].
+#[inline(always)]
+pub(crate) unsafe fn reverse(words: *const u32, to: *mut u32) {
+    let mut turned = MaybeUninit::<Number>::uninit();
+    let place = turned.as_mut_ptr().cast::<u32>();
+    // SAFETY: the caller's promise; the place has eight words.
+    unsafe {
+        put_digest(words, place);
+        for index in 0..8 {
+            to.add(index)
+                .write_volatile(place.add(7 - index).read_volatile());
         }
+    }
+}
+
+/// As [`put_digest`], one byte behind a word: that word's first byte stays.
+///
+/// # Safety
+/// As for [`put_digest`], and a byte more must be writable.
+#[inline(always)]
+unsafe fn put_digest_behind_byte(words: *const u32, to: *mut u32) {
+    let mut places = [const { MaybeUninit::uninit() }; 2];
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (turned, other) = halves_turned(words, &mut places);
+        wide::shl(other, turned, BITS[3].address());
+        wide::and(other, other, OUTER.address());
+        wide::shr(turned, turned, BITS[1].address());
+        wide::and(turned, turned, MIDDLE.address());
+        let bytes = to.cast::<u8>();
+        let first = bytes.read_volatile();
+        wide::or(to.cast(), turned, other);
+        bytes.write_volatile(first);
+        // The digest's last byte is the least significant one of the last word.
+        bytes
+            .add(32)
+            .write_volatile(words.add(7).cast::<u8>().read_volatile());
+    }
+}
+
+/// Writes 32 bytes, which begin at a word, one byte behind a word: that word's first byte stays.
+///
+/// # Safety
+/// Eight words must be readable at `from`, and a byte more writable at `to`.
+#[inline(always)]
+unsafe fn put_behind_byte(from: *const u32, to: *mut u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bytes = to.cast::<u8>();
+        let first = bytes.read_volatile();
+        wide::shl(to.cast(), from.cast(), BITS[1].address());
+        bytes.write_volatile(first);
+        bytes
+            .add(32)
+            .write_volatile(from.cast::<u8>().add(31).read_volatile());
     }
 }
 
@@ -112,20 +233,37 @@ impl<const WORDS: usize> Short<WORDS> {
         // SAFETY: the caller keeps within the message's words.
         unsafe {
             let mut carried = *self.words.get_unchecked(at);
-            let mut add = |word: u32| {
-                *self.words.get_unchecked_mut(at) = carried | word << shift;
-                carried = if shift == 0 { 0 } else { word >> (32 - shift) };
-                at += 1;
-            };
             let start = bytes.as_ptr();
             if start.addr().is_multiple_of(4) {
-                for index in 0..whole {
+                let mut first = 0;
+                while whole - first >= 8 {
+                    let from = start.cast::<u32>().add(first);
+                    let to = self.words.as_mut_ptr().add(at);
+                    if shift == 0 {
+                        wide::copy(to.cast(), from.cast());
+                    } else {
+                        wide::shl(to.cast(), from.cast(), BITS[shift / 8].address());
+                        to.write_volatile(to.read_volatile() | carried);
+                        carried = from.add(7).read_volatile() >> (32 - shift);
+                    }
+                    at += 8;
+                    first += 8;
+                }
+                let mut add = |word: u32| {
+                    *self.words.get_unchecked_mut(at) = carried | word << shift;
+                    carried = if shift == 0 { 0 } else { word >> (32 - shift) };
+                    at += 1;
+                };
+                for index in first..whole {
                     // Volatile, or both branches become one that reads bytes.
                     add(start.cast::<u32>().add(index).read_volatile());
                 }
             } else {
                 for index in 0..whole {
-                    add(start.add(index * 4).cast::<u32>().read_unaligned());
+                    let word = start.add(index * 4).cast::<u32>().read_unaligned();
+                    *self.words.get_unchecked_mut(at) = carried | word << shift;
+                    carried = if shift == 0 { 0 } else { word >> (32 - shift) };
+                    at += 1;
                 }
             }
             let mut last = 0;
@@ -256,25 +394,29 @@ fn long_sha256(domain: u8, parts: &[&[u8]]) -> [u8; 32] {
 #[must_use]
 #[inline(always)]
 pub fn hash_pair(domain: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut digest = MaybeUninit::<[u8; 32]>::uninit();
+    let mut digest = MaybeUninit::<Number>::uninit();
     // SAFETY: the function writes all of it.
     unsafe {
         pair(domain, left, right, digest.as_mut_ptr().cast());
-        digest.assume_init()
+        digest.as_ptr().cast::<[u8; 32]>().read()
     }
 }
 
 /// Writes [`hash_pair`] where it belongs.
 #[inline(always)]
 pub fn hash_pair_to(out: &mut [u8; 32], domain: u8, left: &[u8; 32], right: &[u8; 32]) {
-    // SAFETY: 32 bytes are writable.
-    unsafe { pair(domain, left, right, out.as_mut_ptr()) }
+    if out.as_ptr().addr().is_multiple_of(4) {
+        // SAFETY: eight words are writable.
+        unsafe { pair(domain, left, right, out.as_mut_ptr().cast()) }
+    } else {
+        *out = hash_pair(domain, left, right);
+    }
 }
 
 /// # Safety
-/// 32 bytes must be writable at `to`.
+/// Eight words must be writable at `to`.
 #[inline(never)]
-unsafe fn pair(domain: u8, left: &[u8; 32], right: &[u8; 32], to: *mut u8) {
+unsafe fn pair(domain: u8, left: &[u8; 32], right: &[u8; 32], to: *mut u32) {
     let (left, right) = (left.as_ptr(), right.as_ptr());
     // SAFETY: both have 32 bytes; the caller's promise for `to`.
     unsafe {
@@ -317,30 +459,22 @@ static LAST: Last = Last(UnsafeCell::new([
 ]));
 
 /// # Safety
-/// Eight words must be readable at `left` and `right`, 32 bytes writable at `to`.
+/// Eight words must be readable at `left` and `right`, and writable at `to`.
 #[inline(always)]
-unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut u8) {
-    let mut block = MaybeUninit::<[u32; 16]>::uninit();
+unsafe fn aligned_pair(domain: u8, left: *const u32, right: *const u32, to: *mut u32) {
+    let mut block = MaybeUninit::<[u32; 17]>::uninit();
     let words = block.as_mut_ptr().cast::<u32>();
-    let mut carried = u32::from(domain);
-    // SAFETY: the caller's promise; the block has 16 words. Volatile, or the compiler reads
-    // everything first and spends as much again on keeping it.
+    // SAFETY: the caller's promise; the block has 17 words.
     unsafe {
-        for index in 0..8 {
-            let word = left.add(index).read_volatile();
-            words.add(index).write_volatile(carried | word << 8);
-            carried = word >> 24;
-        }
-        for index in 0..8 {
-            let word = right.add(index).read_volatile();
-            words.add(8 + index).write_volatile(carried | word << 8);
-            carried = word >> 24;
-        }
+        words.cast::<u8>().write_volatile(domain);
+        put_behind_byte(left, words);
+        words.add(16).write_volatile(0x8000);
+        put_behind_byte(right, words.add(8));
         let Places(one, other) = &mut Places::new();
         let state = INITIAL.after(words, one);
         let last = LAST.0.get().cast::<u32>();
-        last.write(carried | 0x8000);
-        put_digest(&state.after(last, other).0, to, 8);
+        last.write(words.add(16).read_volatile());
+        put_digest(state.after(last, other).0.as_ptr(), to);
     }
 }
 
@@ -388,21 +522,13 @@ impl Pair {
     pub fn set(&mut self, half: Half, hash: &[u8; 32]) {
         let (to, from) = (self.start(half), hash.as_ptr());
         // SAFETY: the hash has eight words; the half begins one byte after a word and is followed
-        // by a byte at least, so nine words are the pair's. Volatile, or the compiler turns the
-        // words back into bytes, as whose pointer they came.
+        // by a byte at least, so nine words are the pair's.
         unsafe {
             if !from.addr().is_multiple_of(4) {
                 core::ptr::copy_nonoverlapping(from, to.cast::<u8>().add(1), 32);
                 return;
             }
-            let from = from.cast::<u32>();
-            let mut carried = u32::from(*to.cast::<u8>());
-            for index in 0..8 {
-                let word = from.add(index).read_volatile();
-                to.add(index).write(carried | word << 8);
-                carried = word >> 24;
-            }
-            *to.add(8).cast::<u8>() = carried as u8;
+            put_behind_byte(from.cast(), to);
         }
     }
 
@@ -429,7 +555,7 @@ impl Pair {
             let state = INITIAL.after(of.0.as_ptr(), one);
             last.write(of.0[16]);
             let state = state.after(last, other);
-            put_digest(&state.0, self.start(half).cast::<u8>().add(1), 8);
+            put_digest_behind_byte(state.0.as_ptr(), self.start(half));
         }
     }
 
@@ -499,7 +625,7 @@ impl Keyed {
     fn outer<const BYTES: usize>(&self, inner: &State) -> [u8; BYTES] {
         let mut block = [0_u32; 16];
         // SAFETY: the digest has eight words, the block more.
-        unsafe { put_digest(&inner.0, block.as_mut_ptr().cast(), 8) };
+        unsafe { put_digest(inner.0.as_ptr(), block.as_mut_ptr()) };
         block[8] = 0x80;
         block[15] = (96_u32 * 8).to_be();
         let mut place = MaybeUninit::uninit();
@@ -517,14 +643,14 @@ pub(crate) struct Beginning<'a> {
 impl Beginning<'_> {
     /// The first 16 bytes of the HMAC of a message that ends with a byte and a big-endian number.
     #[inline(never)]
-    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> [u8; 16] {
+    pub(crate) fn mac(&mut self, byte: u8, number: u32) -> Salt {
         let [a, b, c, d] = number.to_be_bytes().map(u32::from);
         self.words[8] = self.words[8] & 0xff | u32::from(byte) << 8 | a << 16 | b << 24;
         self.words[9] = c | d << 8 | 0x80 << 16;
         let mut place = MaybeUninit::uninit();
         // SAFETY: the message has 16 words.
         let inner = unsafe { self.key.inner.after(self.words.as_ptr(), &mut place) };
-        self.key.outer(inner)
+        Salt::from(self.key.outer::<16>(inner))
     }
 }
 

@@ -21,8 +21,8 @@ pub const LOG_STACKED_HEIGHT: usize = 22;
 /// segments by it. Workers must agree on it, since it decides what segment 3 is.
 pub const SEGMENT_BYTES: usize = 2 << 30;
 
-/// RV32IM, input and output, and accelerators for what the state transition hashes and recovers.
-/// Deferral, pairings, big integers and quadratic extensions are off: what is not there needs no
+/// RV32IM, input and output, 256-bit integers, and accelerators for what the state transition hashes
+/// and recovers. Deferral, pairings and quadratic extensions are off: what is not there needs no
 /// trust.
 pub const MACHINE: &str = r#"
 [app_vm_config.rv32i]
@@ -30,6 +30,7 @@ pub const MACHINE: &str = r#"
 [app_vm_config.io]
 [app_vm_config.keccak]
 [app_vm_config.sha2]
+[app_vm_config.bigint]
 
 [app_vm_config.modular]
 supported_moduli = [

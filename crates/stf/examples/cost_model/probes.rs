@@ -200,8 +200,13 @@ fn stack() -> Vec<Probe> {
         ("chainid", 0x46),
         ("blobbasefee", 0x4a),
     ] {
+        let about = match name {
+            "address" | "caller" => Feature::OpSimple,
+            "callvalue" | "calldatasize" => Feature::OpStack,
+            _ => Feature::OpEnvironment,
+        };
         let code = repeated(&[], &[code, 0x50], 9_000);
-        probes.push(probe(name, Feature::OpEnvironment, code));
+        probes.push(probe(name, about, code));
     }
     probes
 }
@@ -246,22 +251,20 @@ fn arithmetic() -> Vec<Probe> {
         ("signextend", 0x0b),
     ] {
         // The top is the amount.
+        let about = match name {
+            "shl" | "shr" => Feature::OpSimple,
+            _ => Feature::OpEnvironment,
+        };
         let operands = [push(0, 0xf5), vec![0x60, 0x11]];
-        probes.push(on_operands(
-            name.to_owned(),
-            Feature::OpSimple,
-            &operands,
-            code,
-        ));
+        probes.push(on_operands(name.to_owned(), about, &operands, code));
     }
     for (name, code) in [("iszero", 0x15), ("not", 0x19), ("clz", 0x1e)] {
+        let about = match name {
+            "clz" => Feature::OpEnvironment,
+            _ => Feature::OpSimple,
+        };
         let operands = [push(9, 0xf5)];
-        probes.push(on_operands(
-            name.to_owned(),
-            Feature::OpSimple,
-            &operands,
-            code,
-        ));
+        probes.push(on_operands(name.to_owned(), about, &operands, code));
     }
     probes.push(on_operands(
         "mul".to_owned(),

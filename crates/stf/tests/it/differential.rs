@@ -336,8 +336,18 @@ fn check(input: &BatchInput, sealed: &cloister_stf::SealedBatch) {
     assert_eq!(BatchInput::decode(&encoded).as_ref(), Ok(input));
     let output = execute_encoded(&encoded, &NativeCrypto).unwrap();
     assert_eq!(output.header(), &sealed.header);
-    assert_eq!(output.batch.leaves, sealed.leaves);
-    assert_eq!(output.batch.transactions, sealed.transactions);
+    let written: Vec<_> = output
+        .writes
+        .iter()
+        .map(|(position, commit)| (input.witness.openings[*position].0, *commit))
+        .collect();
+    let expected: Vec<_> = sealed
+        .leaves
+        .iter()
+        .map(|leaf| (leaf.key, leaf.commit))
+        .collect();
+    assert_eq!(written, expected);
+    assert_eq!(output.transactions, sealed.transactions);
 }
 
 fn play(acts: &[Act], config: ChainConfig, beneficiary: Option<usize>, fee: u128) {

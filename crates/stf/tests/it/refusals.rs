@@ -55,7 +55,7 @@ fn scene() -> Scene {
 
 fn refusal(input: &BatchInput) -> BatchError {
     execute_batch(input, &NativeCrypto)
-        .map(|output| output.batch.header)
+        .map(|output| *output.header())
         .unwrap_err()
 }
 
