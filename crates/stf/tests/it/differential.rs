@@ -3,7 +3,8 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use cloister_crypto::NativeCrypto;
 use cloister_stf::{
-    BatchInput, BlockContext, BlockExecutor, ExecuteError, execute_batch, execute_encoded,
+    BatchInput, BlockContext, BlockExecutor, BlockOutcome, ExecuteError, Meter, RecoveredTx,
+    TxRejected, execute_batch, execute_encoded,
 };
 use cloister_types::{ChainConfig, Fork};
 use proptest::prelude::*;
@@ -284,8 +285,9 @@ impl Play {
         let mut included = Vec::new();
         let mut created = Vec::new();
         let outcome = {
-            let mut executor =
-                BlockExecutor::new(&self.world.config, context, &self.world.state).unwrap();
+            let (config, state) = (&self.world.config, &self.world.state);
+            let mut executor = BlockExecutor::new(config, context, state).unwrap();
+            let mut metered = BlockExecutor::metered(config, context, state).unwrap();
             self.nonces.clear();
             for act in acts {
                 let people = self.world.people.len();
@@ -297,7 +299,9 @@ impl Play {
                 let Some(raw) = self.transaction(act) else {
                     continue;
                 };
-                match executor.execute(&self.world.recover(&raw)) {
+                let recovered = self.world.recover(&raw);
+                also_metered(&mut metered, &recovered);
+                match executor.execute(&recovered) {
                     Ok(executed) => {
                         created.extend(executed.fields.created);
                         included.push(raw);
@@ -306,12 +310,42 @@ impl Play {
                     Err(ExecuteError::Block(error)) => panic!("{error:?}"),
                 }
             }
-            executor.finish()
+            let outcome = executor.finish();
+            assert_same(&metered.finish(), &outcome);
+            outcome
         };
         self.nonces.clear();
         self.world.accept(outcome, included);
         self.contracts.extend(created);
     }
+}
+
+/// Executes a transaction as the sequencer does when it builds blocks: first one that is not taken.
+fn also_metered(
+    metered: &mut BlockExecutor<'_, cloister_stf::MemoryState, Meter>,
+    tx: &RecoveredTx,
+) {
+    let refusal = || ExecuteError::Rejected(TxRejected::TooManyTransactions);
+    assert!(metered.execute_if(tx, |_| Err(refusal())).is_err());
+    match metered.execute_if(tx, |_| Ok::<(), ExecuteError>(())) {
+        Ok(_) | Err(ExecuteError::Rejected(_)) => {}
+        Err(ExecuteError::Block(error)) => panic!("{error:?}"),
+    }
+}
+
+/// Blocks are built by revm's own interpreter and handler, and sealed by ours.
+fn assert_same(metered: &BlockOutcome, plain: &BlockOutcome) {
+    assert_eq!(metered.header, plain.header);
+    assert_eq!(metered.transactions, plain.transactions);
+    assert_eq!(metered.trace.accounts, plain.trace.accounts);
+    assert_eq!(metered.trace.storage, plain.trace.storage);
+    assert_eq!(metered.trace.accessed, plain.trace.accessed);
+    assert_eq!(metered.trace.read_codes, plain.trace.read_codes);
+    let codes = |outcome: &BlockOutcome| -> Vec<B256> {
+        let created = outcome.trace.created_codes.iter();
+        created.map(|(hash, _)| *hash).collect()
+    };
+    assert_eq!(codes(metered), codes(plain));
 }
 
 /// The nonce of an account within a block, from what its transactions did.
