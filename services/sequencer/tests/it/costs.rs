@@ -25,8 +25,8 @@ async fn open(client: &Client) -> OpenBatch {
 
 #[tokio::test]
 async fn refuses_what_could_hardly_be_proved_and_goes_on() {
-    let settings = "[block]\ninterval_ms = 1\n[batch]\nmax_instructions = 10000000\n\
-                    max_transaction_instructions = 10000000\n";
+    let settings = "[block]\ninterval_ms = 1\n[batch]\nmax_instructions = 4000000\n\
+                    max_transaction_instructions = 4000000\n";
     let sequencer = Sequencer::start(settings).await.unwrap();
     let client = sequencer.gateway().unwrap();
     let mut alice = sequencer.funded();
@@ -45,7 +45,7 @@ async fn refuses_what_could_hardly_be_proved_and_goes_on() {
     let hash = alloy::primitives::keccak256(&costly);
     let status = submit(&client, costly).await.unwrap_err();
     assert!(
-        status.message().contains("more than the 10000000"),
+        status.message().contains("more than the 4000000"),
         "{status:?}"
     );
     assert_eq!(code::<()>(Err(status)), "proving_limit");
