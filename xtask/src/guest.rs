@@ -5,6 +5,7 @@
 //! the same program always has the same bytes.
 
 mod elf;
+mod estimates;
 mod selftest;
 mod sources;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::shell;
 
+pub(crate) use estimates::run as estimates;
 pub(crate) use selftest::run as selftest;
 
 const TARGET: &str = "riscv32im-risc0-zkvm-elf";

@@ -162,6 +162,9 @@ fn proved(root: &Path, tally: &mut Tally) -> Result<()> {
     tally.check("conformance in the guest", || {
         conformance::check(root, &program)
     });
+    tally.check("estimates of what the guest takes", || {
+        guest::estimates(root, &program)
+    });
     tally.tests("proofs", engine::tests(root)?, rust_counts);
     tally.tests("wraps", engine::wrapper_tests(root)?, rust_counts);
     Ok(())

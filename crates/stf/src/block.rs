@@ -390,15 +390,16 @@ impl<'a, R: StateReader + ?Sized> BlockExecutor<'a, R, Meter> {
         work.absorb(&tx.work());
         let mut active = ran.state.values().filter(|one| one.is_touched()).count();
         for log in ran.result.logs() {
-            let bytes = log
-                .topics()
-                .len()
-                .saturating_mul(32)
-                .saturating_add(log.data.data.len());
+            let topics = u64::try_from(log.topics().len()).unwrap_or(u64::MAX);
             work.add(Feature::Log, 1);
-            work.add(Feature::LogWord, words(bytes));
+            work.add(Feature::LogTopic, topics);
+            work.add(Feature::LogWord, words(log.data.data.len()));
             active = active.saturating_add(log_addresses(&log_record(log.clone())).len());
         }
+        let loaded = ran.state.values().fold(0, |sum: usize, one| {
+            sum.saturating_add(one.storage.len()).saturating_add(1)
+        });
+        work.add(Feature::Loaded, u64::try_from(loaded).unwrap_or(u64::MAX));
         // Sender and target are among the accounts; a call that failed touches its target still.
         let active = u64::try_from(active).unwrap_or(u64::MAX).saturating_add(1);
         let read = self.block.evm.ctx.db_mut().touched();

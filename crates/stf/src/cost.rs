@@ -20,8 +20,10 @@ use cloister_types::StateKey;
 
 use crate::{block::BlockTrace, genesis::config_key};
 
+mod input;
 mod tables;
 
+pub use input::input_work;
 pub use tables::{COST_TABLES, CostTable, cost_table};
 
 macro_rules! features {
@@ -73,10 +75,14 @@ features!(
     EnvelopeWord,
     /// A log that stays: its commitment and place.
     Log,
-    /// 32 bytes of a log that stays, topics included.
+    /// A topic of a log that stays.
+    LogTopic,
+    /// 32 bytes of a log that stays, without its topics.
     LogWord,
     /// An entry in an activity chain.
     ActivityEntry,
+    /// An account or slot that a transaction looks at for the first time.
+    Loaded,
     /// A leaf of the state tree that the witness opens.
     LeafOpened,
     /// A leaf of the state tree that the batch writes.
@@ -89,7 +95,7 @@ features!(
     InitWord,
     /// 32 bytes of code that came into being.
     DeployedWord,
-    /// Opcodes that move a word: PUSH, POP, DUP, JUMPDEST, PC, GAS, sizes, CALLVALUE.
+    /// Opcodes that move a word: PUSH of up to four bytes, POP, DUP, JUMPDEST, PC, GAS, sizes, CALLVALUE.
     OpStack,
     /// SWAP, EXCHANGE.
     OpSwap,
@@ -109,23 +115,27 @@ features!(
     OpKeccak,
     /// A permutation of Keccak: 136 bytes of input.
     KeccakBlock,
-    /// MLOAD, MSTORE, MSTORE8, CALLDATALOAD.
+    /// MLOAD, MSTORE; PUSH of more than four bytes.
     OpMemory,
     /// 32 bytes by which memory grew.
     MemoryWord,
-    /// Opcodes that copy, and LOG, without what they copy.
+    /// An opcode for which memory grew: the loop over opcodes is left for it.
+    MemoryGrowth,
+    /// Opcodes that copy, without what they copy; MSTORE8.
     OpCopy,
+    /// LOG, without its data.
+    OpLog,
     /// 32 bytes copied: by opcodes, as a call's input or answer.
     CopyWord,
     /// 32 bytes moved by MCOPY.
     MoveWord,
-    /// Opcodes that tell about transaction or block; BYTE, SAR, CLZ, SIGNEXTEND.
+    /// Opcodes that tell about transaction or block; BYTE, SAR, CLZ, SIGNEXTEND; CALLDATALOAD.
     OpEnvironment,
     /// JUMP, JUMPI.
     OpJump,
     /// Opcodes that read the state: SLOAD, BALANCE, EXTCODE*, BLOCKHASH; an access-list entry.
     OpState,
-    /// SSTORE.
+    /// SSTORE, SELFDESTRUCT.
     OpStore,
     /// TLOAD, TSTORE.
     OpTransient,
@@ -135,6 +145,8 @@ features!(
     OpCreate,
     /// Opcodes that end a frame, and bytes that are no opcode.
     OpEnd,
+    /// A change of the state, or a first look at it, that is taken back with its frame.
+    Undone,
     /// A call of a precompile, whichever.
     Precompile,
     /// ecRecover.

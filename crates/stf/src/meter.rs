@@ -3,6 +3,8 @@
 //! It only watches: a block that is metered comes out like one that is not, and the sealing of every
 //! batch, which executes it again without a meter, shows that it does.
 
+use alloc::vec::Vec;
+
 use alloy_primitives::{Address, U256};
 use revm::{
     Inspector,
@@ -24,12 +26,24 @@ pub struct Meter {
     memory_bytes: usize,
     /// What the opcode that runs adds if it does not fail.
     pending: Option<(Feature, u64)>,
+    /// For each frame that runs, the outermost first: what is taken back if it fails.
+    undoable: Vec<u64>,
 }
 
 impl Meter {
     /// Takes what was counted and begins anew.
     pub(crate) fn take(&mut self) -> Work {
         core::mem::take(self).work
+    }
+
+    /// A frame ended: what it did is taken back, or may be with the frame around it.
+    fn leave(&mut self, succeeded: bool) {
+        let entries = self.undoable.pop().unwrap_or_default();
+        if !succeeded {
+            self.work.add(Feature::Undone, entries);
+        } else if let Some(outer) = self.undoable.last_mut() {
+            *outer = outer.saturating_add(entries);
+        }
     }
 }
 
@@ -39,6 +53,9 @@ impl<CTX: ContextTr> Inspector<CTX> for Meter {
         self.work.add(opcode_feature(code), 1);
         self.memory_bytes = interp.memory.size();
         self.pending = amount(code, interp.stack.data());
+        if let Some(entries) = self.undoable.last_mut() {
+            *entries = entries.saturating_add(undoable(code));
+        }
     }
 
     fn step_end(&mut self, interp: &mut Interpreter, _context: &mut CTX) {
@@ -55,9 +72,16 @@ impl<CTX: ContextTr> Inspector<CTX> for Meter {
         }
         let grown = interp.memory.size().saturating_sub(self.memory_bytes);
         self.work.add(Feature::MemoryWord, words(grown));
+        self.work.add(Feature::MemoryGrowth, u64::from(grown > 0));
+    }
+
+    fn call(&mut self, _context: &mut CTX, _inputs: &mut CallInputs) -> Option<CallOutcome> {
+        self.undoable.push(0);
+        None
     }
 
     fn call_end(&mut self, _context: &mut CTX, inputs: &CallInputs, outcome: &mut CallOutcome) {
+        self.leave(outcome.result.is_ok());
         self.work
             .add(Feature::CopyWord, words(outcome.result.output.len()));
         if outcome.was_precompile_called {
@@ -74,6 +98,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Meter {
     fn create(&mut self, _context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
         let bytes = inputs.init_code().len();
         self.work.add(Feature::InitWord, words(bytes));
+        self.undoable.push(0);
         None
     }
 
@@ -83,6 +108,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Meter {
         _inputs: &CreateInputs,
         outcome: &mut CreateOutcome,
     ) {
+        self.leave(outcome.result.is_ok());
         let bytes = outcome.result.output.len();
         self.work.add(Feature::CopyWord, words(bytes));
         self.work.add(Feature::DeployedWord, words(bytes));
@@ -102,7 +128,8 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::CODESIZE
         | op::RETURNDATASIZE
         | op::JUMPDEST
-        | op::PUSH0..=op::DUP16
+        | op::PUSH0..=op::PUSH4
+        | op::DUP1..=op::DUP16
         | op::DUPN => Feature::OpStack,
         op::SWAP1..=op::SWAP16 | op::SWAPN | op::EXCHANGE => Feature::OpSwap,
         op::ADD | op::SUB | op::LT..=op::NOT | op::SHL | op::SHR | op::ADDRESS | op::CALLER => {
@@ -113,10 +140,11 @@ const fn opcode_feature(code: u8) -> Feature {
         op::ADDMOD | op::MULMOD => Feature::OpModular,
         op::EXP => Feature::OpExp,
         op::KECCAK256 => Feature::OpKeccak,
-        op::MLOAD | op::MSTORE | op::MSTORE8 | op::CALLDATALOAD => Feature::OpMemory,
-        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY | op::MCOPY | op::LOG0..=op::LOG4 => {
+        op::MLOAD | op::MSTORE | op::PUSH5..=op::PUSH32 => Feature::OpMemory,
+        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY | op::MCOPY | op::MSTORE8 => {
             Feature::OpCopy
         }
+        op::LOG0..=op::LOG4 => Feature::OpLog,
         op::JUMP | op::JUMPI => Feature::OpJump,
         op::SLOAD
         | op::BALANCE
@@ -129,6 +157,7 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::SAR
         | op::CLZ
         | op::SIGNEXTEND
+        | op::CALLDATALOAD
         | op::ORIGIN
         | op::GASPRICE
         | op::COINBASE
@@ -141,12 +170,33 @@ const fn opcode_feature(code: u8) -> Feature {
         | op::BLOBHASH
         | op::BLOBBASEFEE
         | op::SLOTNUM => Feature::OpEnvironment,
-        op::SSTORE => Feature::OpStore,
+        op::SSTORE | op::SELFDESTRUCT => Feature::OpStore,
         op::TLOAD | op::TSTORE => Feature::OpTransient,
         op::CALL | op::CALLCODE | op::DELEGATECALL | op::STATICCALL => Feature::OpCall,
         op::CREATE | op::CREATE2 => Feature::OpCreate,
-        // STOP, RETURN, REVERT, SELFDESTRUCT, and whatever is no opcode: each ends its frame.
+        // STOP, RETURN, REVERT, and whatever is no opcode: each ends its frame.
         _ => Feature::OpEnd,
+    }
+}
+
+/// What an opcode leaves to take back, in what it costs to take back a TSTORE.
+const fn undoable(code: u8) -> u64 {
+    use opcode as op;
+    match code {
+        op::SLOAD
+        | op::BALANCE
+        | op::EXTCODESIZE
+        | op::EXTCODECOPY
+        | op::EXTCODEHASH
+        | op::TSTORE
+        | op::DELEGATECALL
+        | op::STATICCALL
+        | op::SELFDESTRUCT => 1,
+        // The first look at a slot and its change; a look at an account and its ether.
+        op::SSTORE | op::CALL | op::CALLCODE => 2,
+        // The creator's nonce, the account, its code, its ether.
+        op::CREATE | op::CREATE2 => 4,
+        _ => 0,
     }
 }
 

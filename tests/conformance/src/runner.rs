@@ -4,6 +4,11 @@ use std::path::Path;
 
 use alloy_primitives::Bytes;
 use anyhow::Result;
+use cloister_crypto::NativeCrypto;
+use cloister_stf::{
+    BatchInput,
+    cost::{COST_TABLES, input_work},
+};
 
 use crate::{
     case::{self, Case, Comparison},
@@ -119,10 +124,17 @@ fn entry(case: Waiting, run: Option<Run>) -> Entry {
         guest_agrees: None,
         instructions: None,
     };
-    if let (Some(run), Some((_, native))) = (run, &case.batch) {
+    if let (Some(run), Some((input, native))) = (run, &case.batch) {
         let agrees = run.outcome == native.outcome();
         entry.guest_agrees = Some(agrees);
         entry.instructions = run.instructions;
+        let fault = run
+            .instructions
+            .and_then(|took| estimate_fault(took, input));
+        if let Some(fault) = fault {
+            entry.result = CaseResult::Failed;
+            entry.reason = Some(fault);
+        }
         if !agrees {
             entry.result = CaseResult::Failed;
             entry.reason = Some(format!("the guest says {}, natively {native}", run.outcome));
@@ -131,12 +143,35 @@ fn entry(case: Waiting, run: Option<Run>) -> Entry {
     entry
 }
 
+/// What is wrong with the estimate by which a sequencer closes batches, of a batch that took the
+/// guest so many instructions: nobody may make it take more (SSTF-11).
+fn estimate_fault(took: u64, input: &Bytes) -> Option<String> {
+    let Some(table) = COST_TABLES.last() else {
+        return Some("there is no table of costs".to_owned());
+    };
+    let input = match BatchInput::decode(input) {
+        Ok(input) => input,
+        Err(error) => return Some(format!("the guest takes what cannot be read: {error}")),
+    };
+    match input_work(&input, &NativeCrypto) {
+        Ok(work) => {
+            let estimated = table.instructions(&work);
+            (estimated < took)
+                .then(|| format!("the guest takes {took} instructions, estimated {estimated}"))
+        }
+        Err(error) => Some(format!("the cost cannot be estimated: {error}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::B256;
 
     use super::*;
-    use crate::verdict::{Outcome, Refused};
+    use crate::{
+        attacks,
+        verdict::{Outcome, Refused},
+    };
 
     fn told(comparison: Comparison, native: Verdict, outcome: Outcome) -> Entry {
         let case = Waiting {
@@ -146,9 +181,38 @@ mod tests {
         };
         let run = Run {
             outcome,
-            instructions: Some(3),
+            instructions: None,
         };
         entry(case, Some(run))
+    }
+
+    /// SSTF-11.
+    #[test]
+    fn a_batch_that_takes_more_than_is_estimated_fails_the_case() {
+        let (name, comparison, input, verdict) = attacks::judged()
+            .unwrap()
+            .into_iter()
+            .find(|(_, _, _, verdict)| matches!(verdict, Verdict::Valid(_)))
+            .unwrap();
+        let took = |instructions| {
+            let case = Waiting {
+                name: name.clone(),
+                comparison: comparison.clone(),
+                batch: Some((input.clone(), verdict.clone())),
+            };
+            let run = Run {
+                outcome: verdict.outcome(),
+                instructions: Some(instructions),
+            };
+            entry(case, Some(run))
+        };
+        let work = input_work(&BatchInput::decode(&input).unwrap(), &NativeCrypto).unwrap();
+        let estimated = COST_TABLES.last().unwrap().instructions(&work);
+        assert_eq!(took(estimated).result, CaseResult::Passed);
+        let over = took(estimated + 1);
+        assert_eq!(over.result, CaseResult::Failed);
+        assert_eq!(over.guest_agrees, Some(true));
+        assert!(over.reason.unwrap().contains("estimated"));
     }
 
     /// SSTF-9.
@@ -206,7 +270,7 @@ mod tests {
             report.to_string(),
             "failed: the case: it is wrong\n\
              skipped 1: no such fork\n\
-             0 passed, 1 failed, 1 skipped; the guest agrees on 1 of 1 (1 million instructions)"
+             0 passed, 1 failed, 1 skipped; the guest agrees on 1 of 1 (0 million instructions)"
         );
     }
 }

@@ -2,6 +2,7 @@
 //! that show what one feature costs.
 //!
 //! ```text
+//! cargo run -p cloister-stf --example cost_model -- run ENGINE ELF DIR
 //! cargo run -p cloister-stf --example cost_model -- probes DIR
 //! cargo run -p cloister-stf --example cost_model -- check FILE
 //! cargo run -p cloister-stf --example cost_model -- counts FILE
@@ -10,7 +11,9 @@
 //! `probes` writes an encoded batch input for each opcode and precompile with its worst operands,
 //! and `DIR/probes`, the list of them. `check` reads lines `INPUT INSTRUCTIONS [FEATURE]`: an encoded
 //! batch input, what the guest took for it (`cloister-prover-engine execute`), and for a probe the
-//! feature it is about, whose cost it then tells. `counts` prints what the meter counted, as JSON
+//! feature it is about, whose cost it then tells. `run` does both, with the guest between them:
+//! it executes ELF with the program ENGINE, writes `DIR/measured` for the other two, and ends with
+//! failure where an estimate is too low (SSTF-11). `counts` prints what the meter counted, as JSON
 //! lines, for whoever fits a new table.
 #![expect(
     clippy::unwrap_used,
@@ -25,25 +28,81 @@ mod probes;
 #[path = "../../tests/it/world.rs"]
 mod world;
 
-use alloy_primitives::{B256, U256};
+use std::{
+    fmt::Write as _,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
 use cloister_crypto::NativeCrypto;
 use cloister_stf::{
-    BatchInput, BlockContext, BlockExecutor, ExecuteError, LeafValue, MemoryState,
-    StateReader as _,
-    cost::{BatchMeter, COST_TABLES, CostTable, Feature, Work, tree_nodes},
-    decode_and_recover,
-    seal::log_addresses,
+    BatchInput,
+    cost::{COST_TABLES, CostTable, Feature, Work, input_work},
 };
-use cloister_types::StateKey;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["probes", folder] => probes::write(folder.as_ref()),
+        ["run", engine, elf, folder] => {
+            return if run(engine, elf, folder.as_ref()) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
         ["check", file] => check(&rows(file)),
         ["counts", file] => rows(file).iter().for_each(Row::print_counts),
-        _ => panic!("usage: cost_model probes DIR | check FILE | counts FILE"),
+        _ => panic!("usage: cost_model run ENGINE ELF DIR | probes DIR | check FILE | counts FILE"),
     }
+    ExitCode::SUCCESS
+}
+
+/// Whether the guest takes no more for any probe than the newest table says.
+fn run(engine: &str, elf: &str, folder: &Path) -> bool {
+    probes::write(folder);
+    let list = std::fs::read_to_string(folder.join("probes")).expect("readable");
+    let lines: Vec<&str> = list.lines().collect();
+    let mut command = Command::new(engine);
+    command.args(["execute", "--json", "--elf", elf]);
+    for line in &lines {
+        let input = line.split(' ').next().expect("an input");
+        command.args(["--input", input]);
+    }
+    let done = command.output().expect("an engine that runs");
+    let told = String::from_utf8(done.stdout).expect("text");
+    let executions: Vec<&str> = told.lines().collect();
+    assert_eq!(executions.len(), lines.len(), "an execution for each probe");
+    let mut measured = String::new();
+    for (line, execution) in lines.iter().zip(executions) {
+        let execution: serde_json::Value = serde_json::from_str(execution).expect("JSON");
+        let (input, about) = line.split_once(' ').expect("a feature");
+        let Some(took) = execution["instructions"].as_u64() else {
+            panic!("{input}: {execution}");
+        };
+        writeln!(measured, "{input} {took} {about}").unwrap();
+    }
+    let file = folder.join("measured");
+    std::fs::write(&file, measured).expect("writable");
+    let table = COST_TABLES.last().expect("a table");
+    let rows = rows(file.to_str().expect("a path in Unicode"));
+    let low: Vec<&Row> = rows
+        .iter()
+        .filter(|row| table.instructions(&row.work) < row.measured)
+        .collect();
+    for row in &low {
+        let estimated = table.instructions(&row.work);
+        println!(
+            "{}: takes {}, estimated {estimated}",
+            row.name, row.measured
+        );
+    }
+    println!(
+        "{} of {} probes are estimated too low",
+        low.len(),
+        rows.len()
+    );
+    low.is_empty()
 }
 
 struct Row {
@@ -66,7 +125,8 @@ impl Row {
         });
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
         let input = std::fs::read(path).expect("readable input");
-        let work = work(&BatchInput::decode(&input.into()).expect("a batch input"));
+        let input = BatchInput::decode(&input.into()).expect("a batch input");
+        let work = input_work(&input, &NativeCrypto).expect("a valid batch");
         Self {
             name,
             measured,
@@ -163,73 +223,4 @@ fn summary(errors: Vec<i64>) {
         tenths(p95),
         tenths(*worst)
     );
-}
-
-/// What the guest does for a batch, by executing it natively over the state in its witness.
-fn work(input: &BatchInput) -> Work {
-    let mut state = opened(input);
-    let mut meter = BatchMeter::default();
-    for block in &input.blocks {
-        let context = BlockContext {
-            number: block.header.number,
-            parent_hash: block.header.parent_hash,
-            timestamp: block.header.timestamp,
-            beneficiary: block.header.beneficiary,
-        };
-        let mut executor = BlockExecutor::metered(&input.config, context, &state).unwrap();
-        for raw in &block.transactions {
-            let tx = decode_and_recover(raw, &input.config, &NativeCrypto).unwrap();
-            executor
-                .execute_if(&tx, |_| Ok::<(), ExecuteError>(()))
-                .unwrap();
-        }
-        let work = *executor.work();
-        let outcome = executor.finish();
-        assert_eq!(
-            outcome.header, block.header,
-            "the state is not the witness'"
-        );
-        let active = outcome.transactions.iter().flat_map(|one| {
-            let logs = one.fields.logs.iter().flat_map(log_addresses);
-            one.concerned.iter().copied().chain(logs)
-        });
-        let length = |hash: &B256| state.code(hash).unwrap().original_bytes().len();
-        meter.absorb(&work, &outcome.trace, active, length);
-        state.apply(&outcome.trace);
-    }
-    meter.work(tree_leaves(input))
-}
-
-/// About how many leaves the tree under a batch has: a power of two with which the witness' paths
-/// would have about as many nodes as they have.
-fn tree_leaves(input: &BatchInput) -> u64 {
-    let keys = u64::try_from(input.witness.openings.len()).unwrap();
-    let nodes = u64::try_from(input.witness.multiproof.node_count()).unwrap();
-    // Of the nodes of a binary tree one less than half are hashed from two below.
-    let inner = nodes / 2;
-    (0..40)
-        .map(|bits| 1 << bits)
-        .min_by_key(|size| tree_nodes(keys, *size).abs_diff(inner))
-        .unwrap()
-}
-
-fn opened(input: &BatchInput) -> MemoryState {
-    let mut state = MemoryState::default();
-    for (key, opening) in &input.witness.openings {
-        match (key, opening.as_ref().map(|opening| opening.value)) {
-            (StateKey::Account(address), Some(LeafValue::Account(value))) => {
-                state.accounts.insert(*address, value);
-            }
-            (StateKey::Storage(address, slot), Some(LeafValue::Storage(value))) => {
-                let slot: U256 = (*slot).into();
-                state.storage.insert((*address, slot), value);
-            }
-            _ => {}
-        }
-    }
-    for code in &input.witness.codes {
-        let code = cloister_stf::state::analysed_code(code.clone());
-        state.codes.insert(code.hash_slow(), code);
-    }
-    state
 }

@@ -7,6 +7,8 @@ use cloister_stf::cost::Feature;
 
 use crate::world::{Person, World, eip2930, eip7702, tx};
 
+mod nested;
+
 /// Longest code that a probe repeats its body to, in bytes.
 const CODE_BYTES: usize = 20_000;
 
@@ -19,7 +21,6 @@ pub(crate) fn write(folder: &Path) {
         let input = probe.input();
         std::fs::write(&path, &input).expect("writable");
         writeln!(list, "{} {}", path.display(), probe.about.name()).unwrap();
-        println!("{} ({} bytes)", probe.name, input.len());
     }
     std::fs::write(folder.join("probes"), list).expect("writable");
 }
@@ -31,9 +32,15 @@ struct Probe {
     input: Vec<u8>,
     /// Entries in the access list.
     access: usize,
+    /// Wei for each call.
+    value: u128,
+    /// Whether the transactions create contracts, with `input`, instead of calling one.
+    creates: bool,
     /// Signed authorizations.
     authorizations: u64,
-    /// Transactions.
+    /// Calls of the code by another contract in each transaction; 0 for transactions that call it.
+    rounds: usize,
+    /// Transactions: more than one, so that what is done outweighs code that is read once.
     calls: u64,
     /// Transactions in a block.
     per_block: usize,
@@ -56,8 +63,11 @@ fn probe(name: impl Into<String>, about: Feature, code: Vec<u8>) -> Probe {
         code,
         input: Vec::new(),
         access: 0,
+        value: 0,
+        creates: false,
         authorizations: 0,
-        calls: 1,
+        rounds: 0,
+        calls: 4,
         per_block: 100,
     }
 }
@@ -70,7 +80,19 @@ impl Probe {
         let mut raw = tx(1, None, 0, &deploying(&self.code));
         raw.gas_limit = 16_000_000;
         let raw = world.people[0].sign(raw);
-        let contract = World::deployed(&world.block(&[raw])[0]);
+        let mut contract = World::deployed(&world.block(&[raw])[0]);
+        if self.rounds > 0 {
+            // All call data to memory, which every call gets.
+            let call = [
+                &hex!("5f5f365f5f73")[..],
+                contract.as_slice(),
+                &hex!("5af150"),
+            ]
+            .concat();
+            let code = repeated(&hex!("365f5f37"), &call, self.rounds);
+            let raw = world.people[0].sign(tx(2, None, 0, &deploying(&code)));
+            contract = World::deployed(&world.block(&[raw])[0]);
+        }
         world.seal();
         let raws: Vec<Bytes> = (0..self.calls)
             .map(|nonce| self.call(&world, nonce, contract))
@@ -99,8 +121,9 @@ impl Probe {
             raw.gas_limit = 16_000_000;
             return sender.sign(raw);
         }
-        let mut raw = tx(nonce, contract, 0, &self.input);
-        raw.gas_limit = 16_000_000 / self.calls;
+        let to = (!self.creates).then_some(contract);
+        let mut raw = tx(nonce, to, self.value, &self.input);
+        raw.gas_limit = if self.calls > 4 { 160_000 } else { 16_000_000 };
         sender.sign(raw)
     }
 }
@@ -120,14 +143,22 @@ fn deploying(runtime: &[u8]) -> Vec<u8> {
 }
 
 fn all() -> Vec<Probe> {
-    let mut probes = vec![probe("end", Feature::Batch, vec![0x00])];
-    probes.extend(stack());
+    let mut probes = stack();
+    probes.extend(environment());
     probes.extend(arithmetic());
-    probes.extend(powers());
     probes.extend(division());
+    probes.extend(calldata());
     probes.extend(memory());
+    // Opcodes that cost little more than to read them, were they executed but once.
+    for probe in &mut probes {
+        probe.rounds = 10;
+    }
+    probes.push(probe("end", Feature::Batch, vec![0x00]));
+    probes.extend(powers());
+    probes.extend(copies());
     probes.extend(state());
     probes.extend(frames());
+    probes.extend(nested::all());
     probes.extend(envelope());
     probes.extend(hashes());
     probes.extend(modexp());
@@ -158,13 +189,28 @@ fn stack() -> Vec<Probe> {
         .collect();
     // The first branch's condition would be the program counter 0.
     let branches = [&[0x58, 0x58, 0x50, 0x50, 0x5b, 0x5b][..], &branches[6..]].concat();
-    let mut probes = vec![
+    vec![
         probe(
             "push0-pop",
             Feature::OpStack,
             repeated(&[], &[0x5f, 0x50], 9_000),
         ),
-        probe("push32-pop", Feature::OpStack, {
+        probe(
+            "push1-pop",
+            Feature::OpStack,
+            repeated(&[], &hex!("60ee50"), 6_000),
+        ),
+        probe(
+            "push4-pop",
+            Feature::OpStack,
+            repeated(&[], &hex!("63eeeeeeee50"), 4_000),
+        ),
+        probe(
+            "push5-pop",
+            Feature::OpMemory,
+            repeated(&[], &hex!("64eeeeeeeeee50"), 4_000),
+        ),
+        probe("push32-pop", Feature::OpMemory, {
             let body = [push(0, 0xee), vec![0x50]].concat();
             repeated(&[], &body, 9_000)
         }),
@@ -186,7 +232,12 @@ fn stack() -> Vec<Probe> {
         ),
         probe("jump", Feature::OpJump, repeated(&jumps, &[0x5b], 1)),
         probe("jumpi", Feature::OpJump, repeated(&branches, &[0x5b], 1)),
-    ];
+    ]
+}
+
+/// What the frame, the transaction and the block have to tell.
+fn environment() -> Vec<Probe> {
+    let mut probes = Vec::new();
     for (name, code) in [
         ("address", 0x30),
         ("origin", 0x32),
@@ -310,21 +361,54 @@ fn division() -> Vec<Probe> {
     probes
 }
 
+/// Memory first, so that growing it is not part of the body.
+fn long(name: &str, about: Feature, body: &[u8], times: usize) -> Probe {
+    probe(name, about, repeated(&hex!("61a00051" "50"), body, times))
+}
+
+fn calldata() -> Vec<Probe> {
+    vec![
+        Probe {
+            input: vec![0xab; 100],
+            ..long(
+                "calldataload",
+                Feature::OpEnvironment,
+                &hex!("60013550"),
+                5_000,
+            )
+        },
+        long(
+            "calldataload-none",
+            Feature::OpEnvironment,
+            &hex!("5f3550"),
+            5_000,
+        ),
+        Probe {
+            input: vec![0xab; 40],
+            ..long(
+                "calldataload-edge",
+                Feature::OpEnvironment,
+                &hex!("60103550"),
+                5_000,
+            )
+        },
+    ]
+}
+
 fn memory() -> Vec<Probe> {
-    let long = |name: &str, about, body: &[u8], times| {
-        // Memory first, so that growing it is not part of the body.
-        probe(name, about, repeated(&hex!("61a00051" "50"), body, times))
-    };
     vec![
         long("mload", Feature::OpMemory, &hex!("5f5150"), 5_000),
         long("mload-odd", Feature::OpMemory, &hex!("60015150"), 5_000),
         long("mstore", Feature::OpMemory, &hex!("5f5f52"), 5_000),
         long("mstore-odd", Feature::OpMemory, &hex!("5f600152"), 5_000),
-        long("mstore8", Feature::OpMemory, &hex!("5f5f53"), 5_000),
-        Probe {
-            input: vec![0xab; 100],
-            ..long("calldataload", Feature::OpMemory, &hex!("60013550"), 5_000)
-        },
+        long("mstore8", Feature::OpCopy, &hex!("5f5f53"), 5_000),
+        long("mstore8-odd", Feature::OpCopy, &hex!("6010600153"), 3_000),
+        long("mload-far", Feature::OpMemory, &hex!("61900f5150"), 3_000),
+    ]
+}
+
+fn copies() -> Vec<Probe> {
+    vec![
         probe(
             "grow",
             Feature::MemoryWord,
@@ -440,11 +524,15 @@ fn frames() -> Vec<Probe> {
             Feature::OpCreate,
             repeated(&[], &hex!("5f5f5ff050"), 400),
         ),
-        probe(
-            "create2",
-            Feature::OpCreate,
-            repeated(&[], &hex!("5a5f5f5ff550"), 400),
-        ),
+        Probe {
+            // A second transaction would meet what the first created.
+            calls: 1,
+            ..probe(
+                "create2",
+                Feature::OpCreate,
+                repeated(&[], &hex!("5a5f5f5ff550"), 400),
+            )
+        },
         probe(
             "init-code",
             Feature::InitWord,
@@ -484,6 +572,7 @@ fn envelope() -> Vec<Probe> {
             ..probe("blocks", Feature::Block, vec![0x00])
         },
         Probe {
+            calls: 1,
             authorizations: 100,
             ..probe("authorizations", Feature::Signature, vec![0x00])
         },
@@ -504,6 +593,8 @@ fn precompile(name: &str, about: Feature, number: u16, input: Vec<u8>, times: us
     ];
     Probe {
         input,
+        // Costly enough, of little code.
+        calls: 1,
         ..probe(name, about, repeated(&copy, &body, times))
     }
 }

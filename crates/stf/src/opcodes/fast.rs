@@ -8,6 +8,7 @@
     reason = "the machine's fields stay in registers only if nothing here is called"
 )]
 
+use cloister_crypto::equal;
 use revm::{
     bytecode::opcode as op,
     interpreter::{
@@ -23,7 +24,7 @@ use revm::{
     primitives::{U256, hardfork::SpecId},
 };
 
-use super::machine::{Machine, NotHere, Words, same};
+use super::machine::{Machine, NotHere, Words};
 
 /// What opcodes cost before they are executed: the same in every fork that there is.
 pub(super) const GAS: GasTable = gas_table_spec(SpecId::OSAKA);
@@ -45,9 +46,9 @@ const SSTORE: usize = 0x55;
 fn sstore<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
     sstore_with_gas_accounting(context, |context, target, load| {
         let values = &load.data;
-        let first_and_not_zero = !same(&values.new_value, &values.present_value)
-            && same(&values.original_value, &values.present_value)
-            && !same(&values.new_value, &U256::ZERO);
+        let first_and_not_zero = !equal::numbers(&values.new_value, &values.present_value)
+            && equal::numbers(&values.original_value, &values.present_value)
+            && !equal::numbers(&values.new_value, &U256::ZERO);
         if !first_and_not_zero || context.host.is_amsterdam_eip8037_enabled() {
             return sstore_default_gas_accounting(context, target, load);
         }
@@ -59,7 +60,7 @@ fn sstore<H: Host>(context: InstructionContext<'_, H, EthInterpreter>) -> Instru
         } else {
             0
         };
-        let written = if same(&values.original_value, &U256::ZERO) {
+        let written = if equal::numbers(&values.original_value, &U256::ZERO) {
             params.sstore_set_without_load_cost()
         } else {
             params.sstore_reset_without_cold_load_cost()

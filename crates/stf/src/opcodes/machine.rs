@@ -127,12 +127,6 @@ pub(super) struct Machine<'a> {
     words: &'a mut Words,
 }
 
-#[inline(always)]
-pub(super) fn same(one: &U256, other: &U256) -> bool {
-    // SAFETY: both are values.
-    unsafe { wide::equal(one, other) }
-}
-
 /// The least significant 32 bits.
 #[inline(always)]
 fn low(value: *const U256) -> u32 {

@@ -133,6 +133,7 @@ fn counts_opcodes_and_what_their_operands_add() {
     assert_eq!(work.count(Feature::OpKeccak), 1);
     assert_eq!(work.count(Feature::KeccakBlock), 2);
     assert_eq!(work.count(Feature::MemoryWord), 8);
+    assert_eq!(work.count(Feature::MemoryGrowth), 1);
     assert_eq!(work.count(Feature::OpExp), 1);
     assert_eq!(work.count(Feature::ExpByte), 2);
     assert_eq!(work.count(Feature::OpStack), 9);
@@ -151,6 +152,40 @@ fn an_opcode_that_runs_out_of_gas_adds_nothing_by_its_operands() {
     assert_eq!(costs[0].work.count(Feature::OpKeccak), 1);
     assert_eq!(costs[0].work.count(Feature::KeccakBlock), 0);
     assert_eq!(costs[0].work.count(Feature::MemoryWord), 0);
+    assert_eq!(costs[0].work.count(Feature::MemoryGrowth), 0);
+}
+
+/// SSTF-11.
+#[test]
+fn counts_what_is_taken_back_with_the_frames_that_fail() {
+    // Called by itself: SLOAD, TSTORE; then it reverts, unless there are call data.
+    let inner = hex!("5f5450" "5f5f5d" "36601357" "5f5ffd" "5b00");
+    let undone = |call: &[u8]| {
+        let jump = u8::try_from(6 + inner.len()).unwrap();
+        let mut code = vec![0x32, 0x33, 0x14, 0x60, jump, 0x57];
+        code.extend(inner);
+        code.push(0x5b);
+        code.extend(call);
+        let (world, address) = with_contract(&code);
+        let raw = world.people[1].sign(tx(0, address, 0, &[]));
+        run(&world, &[raw]).0[0].work.count(Feature::Undone)
+    };
+    // CALL of itself without call data, and with a byte of it.
+    let (failing, succeeding) = (hex!("5f5f5f5f5f305af1"), hex!("5f5f60015f5f305af1"));
+    assert_eq!(undone(&[&failing[..], &[0x00]].concat()), 2);
+    assert_eq!(undone(&[&succeeding[..], &[0x00]].concat()), 0);
+    // Around it a frame that fails: its own CALL, and what succeeded in it.
+    assert_eq!(undone(&[&succeeding[..], &hex!("5f5ffd")].concat()), 4);
+    assert_eq!(undone(&[&failing[..], &hex!("5f5ffd")].concat()), 4);
+}
+
+#[test]
+fn counts_logs_that_stay() {
+    // LOG2 of 33 bytes, and LOG0 of none.
+    let work = calling(&hex!("5f5f60215fa2" "5f5fa0" "00"), &[]);
+    assert_eq!(work.count(Feature::Log), 2);
+    assert_eq!(work.count(Feature::LogTopic), 2);
+    assert_eq!(work.count(Feature::LogWord), 2);
 }
 
 /// Calls a precompile with so many zero bytes and all gas.
