@@ -66,6 +66,20 @@ pub enum Ended {
     NotRun(#[from] Failure),
 }
 
+impl Ended {
+    /// A panic inside OpenVM while it ran the program: the program's fault, unless the machine's own
+    /// memory could not be had.
+    pub(super) fn panicked(message: String) -> Self {
+        // An `io::Error` as `unwrap` prints it.
+        if message.contains("kind: OutOfMemory") {
+            return Self::NotRun(internal(format_args!(
+                "the machine's memory cannot be had; give workers more: {message}"
+            )));
+        }
+        Self::Broke(message)
+    }
+}
+
 impl From<ExecutionError> for Ended {
     fn from(error: ExecutionError) -> Self {
         match error {
@@ -183,7 +197,7 @@ impl Session<'_> {
     /// # Errors
     /// [`Ended`] when the program does not end well.
     pub fn run(&self, input: &[u8]) -> Result<Execution, Ended> {
-        guarded(|| self.run_unguarded(input)).map_err(Ended::Broke)?
+        guarded(|| self.run_unguarded(input)).map_err(Ended::panicked)?
     }
 
     /// Runs the program; OpenVM may panic on what the program does.

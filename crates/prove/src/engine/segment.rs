@@ -148,7 +148,7 @@ impl SegmentProver {
                 segments,
             })
         })
-        .map_err(Ended::Broke)?
+        .map_err(Ended::panicked)?
     }
 
     /// Proves a segment: runs to its start, then proves it alone. The last segment comes with the

@@ -264,10 +264,8 @@ fn two_engines_share_the_segments_of_a_batch() {
     assert_eq!(revealed, Hash([0; 32]));
 }
 
-#[test]
-fn an_engine_without_memory_dies_alone() {
-    let bench = Bench::new();
-    // A full segment takes 3.9 GB, what comes before it 1.9.
+/// What an engine says that may take so many bytes and is to prove a segment.
+fn with_little_memory(bench: &Bench, bytes: u64) -> ClientError {
     let (file, elf) = (bench.path("input"), bench.path("program.elf"));
     std::fs::write(&file, b"").unwrap();
     std::fs::write(&elf, counting_program(ROUNDS)).unwrap();
@@ -275,7 +273,7 @@ fn an_engine_without_memory_dies_alone() {
         program: PathBuf::from(env!("CARGO_BIN_EXE_cloister-prover-engine")),
         key_cache: Some(bench.path("keys")),
         threads: None,
-        memory_limit_bytes: Some(2_500_000_000),
+        memory_limit_bytes: Some(bytes),
         elf: Some(elf),
     };
     let mut engine = Engine::start(&options, Box::new(|_| ())).unwrap();
@@ -286,10 +284,28 @@ fn an_engine_without_memory_dies_alone() {
         public_values: None,
     };
     let error = engine.call(work, LIMIT).unwrap_err();
+    assert!(!bench.path("segment").exists());
+    error
+}
+
+#[test]
+fn an_engine_without_memory_dies_alone() {
+    // A full segment takes 3.9 GB, what comes before it 1.9.
+    let error = with_little_memory(&Bench::new(), 2_500_000_000);
     assert!(matches!(error, ClientError::Died(_)), "{error}");
     assert!(
         error.to_string().contains("probably out of memory"),
         "{error}"
     );
-    assert!(!bench.path("segment").exists());
+}
+
+#[test]
+fn a_machine_whose_memory_cannot_be_had_is_not_the_programs_fault() {
+    // Enough for the keys, but not for the memory of the machine that runs the program.
+    let error = with_little_memory(&Bench::new(), 1_500_000_000);
+    let ClientError::Failed(failure) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(failure.kind, FailureKind::Internal, "{failure}");
+    assert!(failure.message.contains("give workers more"), "{failure}");
 }
