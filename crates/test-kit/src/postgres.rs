@@ -57,6 +57,10 @@ impl Database {
     }
 }
 
+/// Immediate shutdown: no checkpoint, but shared memory is given back, which the system keeps for a
+/// server that is killed, up to a number of segments after which no server starts.
+const IMMEDIATE: &str = "QUIT";
+
 /// A running cluster; it ends when this value is dropped.
 #[derive(Debug)]
 pub struct Cluster {
@@ -83,6 +87,14 @@ fn as_server_user(program: Program) -> Program {
         program.user("postgres")
     } else {
         program
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.end_by(IMMEDIATE, Duration::from_secs(10));
+        }
     }
 }
 
@@ -158,6 +170,7 @@ impl Cluster {
         let durable = if self.options.durable { "on" } else { "off" };
         let server = Program::new(tools::postgres_program("postgres")?)
             .folder("/")
+            .death_signal(IMMEDIATE)
             .args([
                 "-D",
                 &data.display().to_string(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
@@ -36,6 +36,7 @@ pub struct Program {
     variables: Vec<(String, String)>,
     user: Option<String>,
     folder: Option<PathBuf>,
+    death_signal: &'static str,
 }
 
 impl Program {
@@ -48,6 +49,7 @@ impl Program {
             variables: Vec::new(),
             user: None,
             folder: None,
+            death_signal: "KILL",
         }
     }
 
@@ -79,6 +81,14 @@ impl Program {
         self
     }
 
+    /// Ends by this signal, instead of `KILL`, when the process that started it ends: for a program
+    /// that has to tidy up.
+    #[must_use]
+    pub fn death_signal(mut self, name: &'static str) -> Self {
+        self.death_signal = name;
+        self
+    }
+
     /// Runs in `folder`.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -88,7 +98,7 @@ impl Program {
 
     fn command(&self) -> Command {
         let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig=KILL");
+        command.arg(format!("--pdeathsig={}", self.death_signal));
         if let Some(user) = &self.user {
             command
                 .arg(format!("--reuid={user}"))
@@ -233,6 +243,27 @@ impl Child {
             .output()
             .await?;
         Ok(())
+    }
+
+    /// Sends a signal by name and waits at most `limit` for its end; then kills it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "values are dropped without a runtime to wait with"
+    )]
+    pub fn end_by(&mut self, name: &str, limit: Duration) {
+        let signal = format!("-{name}");
+        let _ = Command::new("kill")
+            .arg(signal)
+            .arg(self.id().to_string())
+            .status();
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            match self.process.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
+        self.kill();
     }
 
     /// Asks it to end (SIGTERM) and waits at most `limit`; then kills it.
