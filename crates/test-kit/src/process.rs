@@ -251,6 +251,10 @@ impl Child {
         reason = "values are dropped without a runtime to wait with"
     )]
     pub fn end_by(&mut self, name: &str, limit: Duration) {
+        // Once it was waited for, its number may be another's.
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
         let signal = format!("-{name}");
         let _ = Command::new("kill")
             .arg(signal)

@@ -256,6 +256,7 @@ mod tests {
             Outcome::Valid(B256::ZERO),
         );
         failed.name = "the case".to_owned();
+        failed.instructions = Some(3);
         report.add(failed);
         report.add(entry(
             Waiting {
@@ -270,7 +271,7 @@ mod tests {
             report.to_string(),
             "failed: the case: it is wrong\n\
              skipped 1: no such fork\n\
-             0 passed, 1 failed, 1 skipped; the guest agrees on 1 of 1 (0 million instructions)"
+             0 passed, 1 failed, 1 skipped; the guest agrees on 1 of 1 (1 million instructions)"
         );
     }
 }

@@ -454,15 +454,18 @@ fn copies() -> Vec<Probe> {
     ]
 }
 
+/// `PUSH2 key` and `body` for so many keys, then `end`.
+fn keyed(times: u16, body: &[u8], end: &[u8]) -> Vec<u8> {
+    let code = (0..times).flat_map(|key| {
+        let [high, low] = key.to_be_bytes();
+        [&[0x61, high, low], body].concat()
+    });
+    code.chain(end.iter().copied()).collect()
+}
+
 fn state() -> Vec<Probe> {
-    let keyed = |name: &str, about, times: u16, body: &[u8]| {
-        let code = (0..times).flat_map(|key| {
-            let [high, low] = key.to_be_bytes();
-            [&[0x61, high, low], body].concat()
-        });
-        let code: Vec<u8> = code.chain([0x00]).collect();
-        probe(name, about, code)
-    };
+    let keyed =
+        |name: &str, about, times, body: &[u8]| probe(name, about, keyed(times, body, &[0x00]));
     let stop = stopping();
     let of = |code: u8| [&[0x73][..], stop.as_slice(), &[code, 0x50]].concat();
     vec![

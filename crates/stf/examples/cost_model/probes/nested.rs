@@ -4,7 +4,7 @@
 use alloy_primitives::hex;
 use cloister_stf::cost::Feature;
 
-use super::{Probe, probe, repeated, stopping};
+use super::{Probe, keyed, probe, repeated, stopping};
 use crate::world::Person;
 
 /// What ends a frame and undoes it.
@@ -73,7 +73,7 @@ fn poor() -> Vec<Probe> {
         ),
         nested(
             "mcopy-nested",
-            Feature::OpMemory,
+            Feature::MoveWord,
             &repeated(&hex!("602151"), &hex!("601f5f60025e"), 1_000),
             &[],
             (&with_gas(&[0x5a]), 1),
@@ -139,15 +139,6 @@ fn deep() -> Vec<Probe> {
             (&CALL, 1),
         ),
     ]
-}
-
-/// `PUSH2 key` and `body` for so many keys.
-fn keyed(times: u16, body: &[u8], end: &[u8]) -> Vec<u8> {
-    let code = (0..times).flat_map(|key| {
-        let [high, low] = key.to_be_bytes();
-        [&[0x61, high, low], body].concat()
-    });
-    code.chain(end.iter().copied()).collect()
 }
 
 /// Much that is undone at once.
@@ -231,8 +222,9 @@ fn often_reverted() -> Vec<Probe> {
             Feature::OpState,
             &[&[0x73][..], stopping().as_slice(), &hex!("3b50")].concat(),
         ),
+        // These end their frame before it can revert.
         undone("selfdestruct", Feature::OpStore, &hex!("30ff")),
-        undone("selfdestruct-nobody", Feature::OpStore, &hex!("32ff")),
+        undone("selfdestruct-sender", Feature::OpStore, &hex!("32ff")),
     ]
 }
 
